@@ -1,0 +1,54 @@
+import neostandard, { plugins, resolveIgnoresFromGitignore } from 'neostandard'
+
+const entrypoints = ['routes/server.ts', 'workers/worker.ts', 'workers/migrate.ts']
+const environmentReaders = [
+  ...entrypoints, 'bin/**/*.ts', 'bench/**/*.ts', 'openapi/generate.ts',
+  'test/helper.ts', 'test/before.ts', 'test/after.ts', 'test/stores.ts', 'test/proofs/**/*.ts'
+]
+
+const forbiddenSyntax = [
+  { selector: 'TSEnumDeclaration', message: 'Node strips types and cannot strip an enum: use a union of literals.' },
+  { selector: 'ExportAllDeclaration', message: 'A door names what it opens: no `export *`.' },
+  ...['ImportDeclaration', 'ExportNamedDeclaration', 'ImportExpression'].map((node) => ({
+    selector: `${node}[source.value=/^\\.{1,2}\\u002F(?!.*\\.(ts|json)$)/]`,
+    message: 'A relative import ends in .ts.'
+  }))
+]
+
+const typedRules = {
+  '@typescript-eslint/await-thenable': 'error',
+  '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+  '@typescript-eslint/no-floating-promises': ['error', {
+    allowForKnownSafePromises: [{ from: 'package', package: '@tapjs/core', name: 'PromiseWithSubtest' }]
+  }],
+  '@typescript-eslint/no-misused-promises': 'error',
+  '@typescript-eslint/only-throw-error': 'error',
+  '@typescript-eslint/return-await': ['error', 'in-try-catch'],
+  '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }]
+}
+
+const sizes = {
+  complexity: ['error', 10],
+  'max-lines': ['error', 300],
+  'max-lines-per-function': ['error', 60],
+  '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true }]
+}
+
+export default [
+  ...neostandard({ ts: true, ignores: [...resolveIgnoresFromGitignore(), 'openapi/*.json'] }),
+  {
+    files: ['**/*.ts'],
+    plugins: { '@typescript-eslint': plugins['typescript-eslint'].plugin, n: plugins.n },
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      ...typedRules,
+      ...sizes,
+      'n/no-process-env': 'error',
+      'no-console': 'error',
+      'no-empty': ['error', { allowEmptyCatch: false }],
+      'no-restricted-syntax': ['error', ...forbiddenSyntax]
+    }
+  },
+  { files: environmentReaders, rules: { 'n/no-process-env': 'off' } },
+  { files: ['test/**/*.ts'], rules: { 'max-lines-per-function': 'off' } }
+]
