@@ -23,7 +23,7 @@ const typedRules = {
   }],
   '@typescript-eslint/no-misused-promises': 'error',
   '@typescript-eslint/only-throw-error': 'error',
-  '@typescript-eslint/return-await': ['error', 'in-try-catch'],
+  '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
   '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }]
 }
 
@@ -45,6 +45,9 @@ export default [
       ...sizes,
       'n/no-process-env': 'error',
       'no-console': 'error',
+      'no-void': ['error', { allowAsStatement: true }],
+      // It does not see that a callback changes the variable.
+      'no-unmodified-loop-condition': 'off',
       'no-empty': ['error', { allowEmptyCatch: false }],
       'no-restricted-syntax': ['error', ...forbiddenSyntax]
     }
