@@ -18,9 +18,10 @@ export function cacheFolder (env: Environment): string {
 
 /** Path of a mongod of at least 6.0. Throws one sentence that names every way tried. */
 export async function findMongod (env: Environment, say: Say): Promise<string> {
+  const wanted = named(env, 'MONGOD_BINARY', 6)
+  if (wanted !== undefined) return wanted
   const cache = cacheFolder(env)
   return await firstOf('MongoDB', 6, [
-    { name: 'MONGOD_BINARY', find: () => named(env, 'MONGOD_BINARY', 6) },
     { name: 'mongod on PATH', find: () => onPath(env, ['mongod'], 6) },
     { name: `the cache ${cache}`, find: () => inCache(cache, 'mongod', 6) },
     { name: "the publisher's download", find: async () => await mongodFromPublisher(cache, say) },
@@ -30,10 +31,11 @@ export async function findMongod (env: Environment, say: Say): Promise<string> {
 
 /** Path of a redis-server or valkey-server of at least 7.0. Throws one sentence that names every way tried. */
 export async function findRedis (env: Environment, say: Say): Promise<string> {
+  const wanted = named(env, 'REDIS_SERVER_BINARY', 7)
+  if (wanted !== undefined) return wanted
   const cache = cacheFolder(env)
   const names = ['redis-server', 'valkey-server']
   return await firstOf('Redis', 7, [
-    { name: 'REDIS_SERVER_BINARY', find: () => named(env, 'REDIS_SERVER_BINARY', 7) },
     { name: 'redis-server and valkey-server on PATH', find: () => onPath(env, names, 7) },
     { name: `the cache ${cache}`, find: () => inCache(cache, 'redis-server', 7) },
     {
@@ -62,8 +64,8 @@ function named (env: Environment, variable: string, floor: number): string | und
   const path = env[variable]
   if (path === undefined || path === '') return undefined
   const major = majorOf(path)
-  if (major === undefined) throw new Error(`${path} does not run`)
-  if (major < floor) throw new Error(`${path} is version ${major}, too old`)
+  if (major === undefined) throw new Error(`${variable}: ${path} does not run on this system.`)
+  if (major < floor) throw new Error(`${variable}: ${path} is version ${major}, and ${floor}.0 or later is needed.`)
   return path
 }
 
