@@ -1,0 +1,1 @@
+export { createSocialService, type SocialService } from './service.ts'

@@ -1,0 +1,5 @@
+export type SocialService = ReturnType<typeof createSocialService>
+
+export function createSocialService () {
+  return {}
+}

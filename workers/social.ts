@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const social: FastifyPluginAsync = async () => {}
+
+export default social
