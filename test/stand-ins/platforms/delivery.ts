@@ -1,0 +1,148 @@
+import type { ServerResponse } from 'node:http'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Effect, Met } from './faults.ts'
+import type { RequestEntry } from './ledger.ts'
+
+/** What a face answers. `offset` is the place of the body's first byte in the file, `size` the whole file's. */
+export interface Answer {
+  status: number
+  headers?: Record<string, string>
+  body?: Buffer | string | object | null
+  offset?: number
+  size?: number
+  isPaced?: boolean
+}
+
+interface Shipment {
+  answer: Answer
+  met: Met[]
+  entry: RequestEntry
+  raw: ServerResponse
+  isHead: boolean
+  bytesPerSecond: number
+  sent: (from: number, to: number) => void
+}
+
+const pieceBytes = 16 * 1024
+
+/** Sends an answer with the faults that it met; resolves with how it ended. */
+export async function deliver (shipment: Shipment): Promise<RequestEntry['outcome']> {
+  const { entry, raw, isHead } = shipment
+  const plain = bytesOf(shipment.answer)
+  const { status, headers, body } = bend(plain, shipment)
+  const stop = stopOf(shipment, body)
+  const length = spend(shipment, 'wrong-length')
+  entry.status = status
+  entry.contentRange = headers['content-range'] ?? null
+  raw.writeHead(status, {
+    ...headers,
+    // An answer that may not have a body gets no length either (RFC 9110, 8.6).
+    ...status === 304 || status === 204 ? {} : { 'content-length': String(body.length + (length?.by ?? 0)) }
+  })
+  if (isHead) return await end(raw)
+  const isWhole = await pour(shipment, stop ? body.subarray(0, stop.at) : body)
+  if (!isWhole) return 'closed'
+  if (stop) return cutOff(raw, stop.kind)
+  if (length) return cutOff(raw, 'cut')
+  return await end(raw)
+}
+
+function bytesOf ({ status, headers = {}, body = null }: Answer) {
+  if (body === null) return { status, headers, body: Buffer.alloc(0) }
+  if (Buffer.isBuffer(body)) return { status, headers, body }
+  if (typeof body === 'string') return { status, headers, body: Buffer.from(body) }
+  return {
+    status,
+    headers: { 'content-type': 'application/json; charset=utf-8', ...headers },
+    body: Buffer.from(JSON.stringify(body))
+  }
+}
+
+/** Faults that change what is said, not how far it gets. */
+function bend (plain: ReturnType<typeof bytesOf>, shipment: Shipment) {
+  const bent = { ...plain }
+  const html = spend(shipment, 'html')
+  if (html) {
+    bent.status = html.status ?? 200
+    bent.headers = { 'content-type': 'text/html; charset=utf-8' }
+    bent.body = Buffer.from('<!doctype html><title>Down for maintenance</title><p>We will be back soon.</p>\n')
+  }
+  if (spend(shipment, 'truncated-json')) bent.body = bent.body.subarray(0, Math.floor(bent.body.length / 2))
+  const etag = spend(shipment, 'etag')
+  if (etag) bent.headers = { ...bent.headers, etag: etag.etag }
+  const extra = spend(shipment, 'headers')
+  if (extra) bent.headers = { ...bent.headers, ...extra.headers }
+  return bent
+}
+
+/** Where the body breaks off: a cut is met only by an answer that would pass its place in the file. */
+function stopOf (shipment: Shipment, body: Buffer): { kind: 'cut' | 'reset', at: number } | null {
+  const { answer: { offset = 0, size = body.length }, met, entry, isHead } = shipment
+  if (isHead) return null
+  for (const { id, effect, use } of met) {
+    if (effect.kind !== 'cut' && effect.kind !== 'reset') continue
+    const at = (effect.atByte ?? Math.floor(size * (effect.atShare ?? 0.5))) - offset
+    if (at < 0 || at >= body.length || !use()) continue
+    entry.faults.push(`${id} ${effect.kind}`)
+    return { kind: effect.kind, at }
+  }
+  return null
+}
+
+/** The first effect of a kind, once its turn is spent. */
+export function spend<K extends Effect['kind']> (
+  { met, entry }: Pick<Shipment, 'met' | 'entry'>, kind: K
+): Extract<Effect, { kind: K }> | null {
+  for (const { id, effect, use } of met) {
+    if (effect.kind !== kind || !use()) continue
+    entry.faults.push(`${id} ${kind}`)
+    return effect as Extract<Effect, { kind: K }>
+  }
+  return null
+}
+
+/** Writes the body, paced by a token bucket: a first piece at once, then one each time its bytes are earned. */
+async function pour (shipment: Shipment, body: Buffer): Promise<boolean> {
+  const { answer: { isPaced = false, offset = 0 }, entry, raw, sent } = shipment
+  const rate = spend(shipment, 'bandwidth')?.bytesPerSecond ?? (isPaced ? shipment.bytesPerSecond : Infinity)
+  const step = Number.isFinite(rate) ? Math.min(pieceBytes, Math.max(1, rate / 4)) : Math.max(1, body.length)
+  const start = performance.now()
+  let at = 0
+  while (at < body.length) {
+    const dueAt = start + at / rate * 1000
+    const early = dueAt - performance.now()
+    if (early > 0) await wait(early)
+    if (raw.destroyed) return false
+    const to = Math.min(body.length, at + Math.floor(step))
+    if (!await write(raw, body.subarray(at, to))) return false
+    entry.bytesSent += to - at
+    sent(offset + at, offset + to)
+    at = to
+  }
+  return true
+}
+
+/** False when the other side has gone. */
+function write (raw: ServerResponse, piece: Buffer): Promise<boolean> {
+  return new Promise((resolve) => {
+    const gone = () => resolve(false)
+    raw.once('close', gone)
+    raw.write(piece, (error) => {
+      raw.off('close', gone)
+      resolve(!error)
+    })
+  })
+}
+
+function end (raw: ServerResponse): Promise<'sent' | 'closed'> {
+  return new Promise((resolve) => {
+    raw.once('close', () => resolve(raw.writableFinished ? 'sent' : 'closed'))
+    raw.end(() => resolve('sent'))
+  })
+}
+
+function cutOff (raw: ServerResponse, kind: 'cut' | 'reset'): 'cut' {
+  if (kind === 'reset') raw.socket?.resetAndDestroy()
+  else raw.destroy()
+  return 'cut'
+}
