@@ -1,0 +1,127 @@
+import type { Static, TSchema } from 'typebox'
+import type { Actor } from './actor.ts'
+import type { DomainEvent } from './events.ts'
+import type { Session } from './tx.ts'
+
+/** A queue is a rhythm (`jobs.md` 3.2); the job's name carries the domain. */
+export const queues = [
+  'fast', 'mail', 'notify', 'webhook', 'publish', 'crawl', 'download', 'image', 'video', 'bulk', 'report', 'upkeep'
+] as const
+export type Queue = typeof queues[number]
+
+export const lanes = ['interactive', 'default', 'bulk'] as const
+export type Lane = typeof lanes[number]
+
+export interface JobPolicy {
+  attempts?: number
+  backoff?: 'net' | 'mail' | 'bug'
+  timeoutMs?: number
+  /** Nothing is tried after this age. */
+  maxAgeMs?: number
+}
+
+export interface JobDefinition<D extends TSchema = TSchema, R extends TSchema = TSchema> {
+  /** `<domain>.<verb>-<noun>` */
+  name: string
+  version: number
+  data: D
+  result?: R
+  queue: Queue
+  lane: Lane
+  policy: JobPolicy
+  cost: number
+  /** Key under which runs go strictly one after another. */
+  serial?: (data: Static<D>) => string
+  /** The outside service that the run needs; on hold together with its breaker. */
+  target?: (data: Static<D>) => string
+  /** Payloads of older versions, lifted one version at a time. */
+  upcast?: Record<number, (data: never) => unknown>
+  /** Pointers that are hidden wherever a run is shown. */
+  redact?: readonly string[]
+}
+
+type JobInput<D extends TSchema, R extends TSchema> =
+  Pick<JobDefinition<D, R>, 'name' | 'data' | 'queue'> & Partial<JobDefinition<D, R>>
+
+/** A job as data: ids, never the entity; a handler reads what is true when it runs. */
+export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
+  job: JobInput<D, R>
+): JobDefinition<D, R> {
+  return { version: 1, lane: 'default', policy: {}, cost: 1, ...job }
+}
+
+export type RunState =
+  'blocked' | 'pending' | 'published' | 'running' | 'done' | 'dead' | 'cancelled' | 'expired' | 'skipped'
+
+export interface AddOptions {
+  /** One run per workspace, job and key, for ever. */
+  key?: string
+  runAt?: Date
+  deadlineAt?: Date
+  lane?: Lane
+  cost?: number
+  serial?: string
+  /** Default: the workspace in `data.workspaceId`, else the one at work. */
+  workspaceId?: string
+}
+
+export interface AddedRun { id: string, state: RunState, isNew: boolean }
+
+export interface JobSender {
+  /** Writes the run in the caller's transaction. Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`. */
+  add<D extends TSchema, R extends TSchema> (
+    session: Session, job: JobDefinition<D, R>, data: Static<D>, options?: AddOptions
+  ): Promise<AddedRun>
+  /** The same for many of one job, in one round trip. */
+  addMany<D extends TSchema, R extends TSchema> (
+    session: Session, job: JobDefinition<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: AddOptions }>
+  ): Promise<AddedRun[]>
+}
+
+export interface Progress {
+  done: number
+  total?: number
+  unit?: string
+  step?: string
+}
+
+export interface RunView<D> {
+  id: string
+  name: string
+  workspaceId: string
+  data: D
+  attempt: number
+  createdAt: Date
+  progress?: Progress
+}
+
+/** What a handler gets. It must pass `signal` on to whatever it waits for. */
+export interface JobContext<D = unknown, R = unknown> {
+  run: RunView<D>
+  /** The product at work for the workspace of the run. */
+  actor: Actor
+  signal: AbortSignal
+  attempt: number
+  deadlineAt: Date | null
+  log: Log
+  /** At most two a second leave; the last one always does. */
+  progress (progress: Progress): void
+  /** The exactly-once door: one transaction that ends the run as done under its fence, then does `work`. */
+  commit<T> (work: (session: Session) => Promise<T>, result?: R): Promise<T>
+  /** A transaction in the middle of the run that matches nothing once another start has the run. */
+  checkpoint<T> (work: (session: Session) => Promise<T>, progress?: Progress): Promise<T>
+  /** The stored result of a step that is done, else of `work`, kept for later starts (at most 16 KiB). */
+  step<T> (name: string, work: () => Promise<T>): Promise<T>
+  /** Gives the run back until then, uncounted. */
+  wait (until: Date | number): never
+}
+
+export interface Log {
+  debug (fields: object, message?: string): void
+  info (fields: object, message?: string): void
+  warn (fields: object, message?: string): void
+  error (fields: object, message?: string): void
+}
+
+export type JobHandler<D = unknown, R = unknown> = (ctx: JobContext<D, R>) => Promise<R | undefined | void>
+export type EventHandler<T = unknown> = (event: DomainEvent<T>, ctx: JobContext<unknown, unknown>) => Promise<void>

@@ -1,0 +1,81 @@
+import type { TSchema } from 'typebox'
+import type { AnalyticsMapping } from './analytics.ts'
+import type { PermissionDefinition } from './auth.ts'
+import type { ErrorDefinition, ErrorTable } from './errors.ts'
+import type { EventDefinition, SubscriberDefinition } from './events.ts'
+import type { CollectionDefinition } from './indexes.ts'
+import type { JobDefinition } from './jobs.ts'
+import type { TopicDefinition } from './topics.ts'
+
+/** What a domain or slice declares as data; handed to the app by its plugin, in every process. */
+export interface Declarations {
+  domain: string
+  errors?: ErrorTable
+  events?: readonly EventDefinition[]
+  subscribers?: readonly SubscriberDefinition[]
+  jobs?: readonly JobDefinition[]
+  topics?: readonly TopicDefinition[]
+  permissions?: readonly PermissionDefinition[]
+  analytics?: readonly AnalyticsMapping[]
+  collections?: readonly CollectionDefinition[]
+  /** Components of the OpenAPI document; each has an `$id`. */
+  schemas?: readonly TSchema[]
+}
+
+/** Everything that was declared, by name. A name declared twice throws with both places. */
+export interface Registry {
+  errors: ReadonlyMap<string, ErrorDefinition>
+  events: ReadonlyMap<string, EventDefinition>
+  subscribers: ReadonlyMap<string, SubscriberDefinition>
+  jobs: ReadonlyMap<string, JobDefinition>
+  topics: ReadonlyMap<string, TopicDefinition>
+  permissions: ReadonlyMap<string, PermissionDefinition>
+  analytics: readonly AnalyticsMapping[]
+  collections: ReadonlyMap<string, CollectionDefinition>
+  schemas: ReadonlyMap<string, TSchema>
+  declare (declarations: Declarations): void
+}
+
+export function createRegistry (): Registry {
+  const owners = new Map<string, string>()
+  const analytics: AnalyticsMapping[] = []
+  const maps = {
+    errors: new Map<string, ErrorDefinition>(),
+    events: new Map<string, EventDefinition>(),
+    subscribers: new Map<string, SubscriberDefinition>(),
+    jobs: new Map<string, JobDefinition>(),
+    topics: new Map<string, TopicDefinition>(),
+    permissions: new Map<string, PermissionDefinition>(),
+    collections: new Map<string, CollectionDefinition>(),
+    schemas: new Map<string, TSchema>()
+  }
+  function add<T> (map: Map<string, T>, kind: string, name: string, value: T, domain: string): void {
+    const owner = owners.get(`${kind} ${name}`)
+    if (owner !== undefined) throw new Error(`${kind} ${name} is declared by ${owner} and by ${domain}`)
+    owners.set(`${kind} ${name}`, domain)
+    map.set(name, value)
+  }
+  return {
+    ...maps,
+    analytics,
+    declare ({ domain, ...declared }) {
+      for (const factory of Object.values(declared.errors ?? {})) {
+        add(maps.errors, 'error', factory.definition.code, factory.definition, domain)
+      }
+      for (const event of declared.events ?? []) add(maps.events, 'event', event.name, event, domain)
+      for (const one of declared.subscribers ?? []) add(maps.subscribers, 'subscriber', one.name, one, domain)
+      for (const job of declared.jobs ?? []) add(maps.jobs, 'job', job.name, job, domain)
+      for (const topic of declared.topics ?? []) add(maps.topics, 'topic', topic.name, topic, domain)
+      for (const one of declared.permissions ?? []) add(maps.permissions, 'permission', one.name, one, domain)
+      for (const one of declared.collections ?? []) add(maps.collections, 'collection', one.name, one, domain)
+      for (const one of declared.schemas ?? []) add(maps.schemas, 'schema', nameOf(one), one, domain)
+      analytics.push(...declared.analytics ?? [])
+    }
+  }
+}
+
+function nameOf (schema: TSchema): string {
+  const { $id } = schema as { $id?: string }
+  if ($id === undefined) throw new Error('a declared schema needs an $id')
+  return $id
+}
