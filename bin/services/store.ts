@@ -16,10 +16,13 @@ export interface Store {
 
 const leastBytes = 300_000_000
 
-/** Starts the store and waits until it does its work. Throws one sentence when it does not. */
-export async function launch (store: Store, timeoutMs = 60_000): Promise<Held> {
+const timeoutMs = 60_000
+
+/** Starts the store and waits until it does its work; `onSpawn` hears its pid at once. Throws one sentence. */
+export async function launch (store: Store, onSpawn?: (pid: number) => void): Promise<Held> {
   refuseFullDisk(store)
   const held = await hold(store.command, store.log)
+  onSpawn?.(held.pid)
   let ended = false
   void held.exited.then(() => { ended = true })
   const deadline = performance.now() + timeoutMs

@@ -1,0 +1,49 @@
+// What every process of the product does around its app; the entrypoints say only what is theirs.
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { ConfigError } from '../src/config/index.ts'
+
+/** Sent to the parent, and printed as one line of the log, when the process does its work. */
+export interface ReadyMessage { msg: 'ready', role: string, pid: number, address: string | null }
+
+const graceMs = 30_000
+
+interface Started { app: FastifyInstance, address: string | null }
+
+/** Runs an app until a signal, or until the parent that started it is gone; then closes it in good order. */
+export async function runProcess (role: string, start: () => Promise<Started>): Promise<void> {
+  await exitOnError(async () => {
+    const { app, address } = await start()
+    const closer = closeWithGrace({ delay: graceMs, logger: app.log }, async ({ err, signal }) => {
+      if (err !== undefined) app.log.fatal({ err }, 'closing after an error that nobody caught')
+      else app.log.info({ signal }, 'closing')
+      await app.close()
+    })
+    if (process.connected) {
+      process.once('disconnect', () => { closer.close() })
+      process.channel?.unref()
+    }
+    announce({ msg: 'ready', role, pid: process.pid, address })
+  })
+}
+
+/** Runs a step of a boot; an error is one sentence on stderr and exit code 1. */
+export async function exitOnError (run: () => Promise<void>): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    process.stderr.write(`${explain(error as Error)}\n`)
+    process.exit(1)
+  }
+}
+
+function announce (message: ReadyMessage): void {
+  process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...message })}\n`)
+  if (process.connected) process.send?.(message)
+}
+
+/** A sentence for what an operator can mend, the whole stack for what is a mistake of ours. */
+function explain (error: Error): string {
+  const isExpected = error instanceof ConfigError || error.constructor === Error || 'code' in error
+  return isExpected ? error.message : error.stack ?? error.message
+}

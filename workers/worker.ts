@@ -1,0 +1,25 @@
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+import type { Group } from '../plugins/index.ts'
+
+// Before anything else is imported: 300 modules load in a quarter of the time.
+enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/compile'))
+const { runProcess } = await import('../plugins/entrypoint.ts')
+
+await runProcess(['worker', ...process.argv.slice(2)].join(' '), async () => {
+  const { loadConfig } = await import('../src/config/index.ts')
+  const { buildApp, groups } = await import('../plugins/index.ts')
+  const app = await buildApp({ role: 'worker', config: loadConfig(process.env), groups: chosen(groups) })
+  await app.ready()
+  return { app, address: null }
+})
+
+/** Groups named as arguments; all when none is named. */
+function chosen (groups: readonly Group[]): readonly Group[] {
+  const names = process.argv.slice(2)
+  const unknown = names.filter((name) => !groups.includes(name as Group))
+  if (unknown.length > 0) {
+    throw new Error(`No group of workers is named ${unknown.join(', ')}: there are ${groups.join(', ')}.`)
+  }
+  return names.length === 0 ? groups : names as Group[]
+}
