@@ -9,12 +9,19 @@ type Control = Ground & { clock: WorldClock, small: boolean, reset: () => void }
 
 const closed = (properties: Record<string, object>, required: string[] = []) =>
   ({ type: 'object', additionalProperties: false, properties, required })
+const share = { type: 'number', minimum: 0, maximum: 1 }
 const text = { type: 'string', maxLength: 10_000 }
 const count = { type: 'integer', minimum: 0 }
 
 const postFields = {
-  text, media: { type: ['integer', 'null'] }, language: { type: ['string', 'null'] }, replies: count, reblogs: count, favourites: count
+  text,
+  media: { type: ['integer', 'null'] },
+  language: { type: ['string', 'null'] },
+  replies: count,
+  reblogs: count,
+  favourites: count
 }
+const matchFields = { face: text, operation: text, account: text, remoteId: text, nth: count, share }
 const postsBody = closed({
   account: text,
   publish: { type: 'integer', minimum: 1, maximum: 10_000 },
@@ -36,7 +43,7 @@ const faultsBody = closed({
     type: 'array',
     maxItems: 100,
     items: closed({
-      match: closed({ face: text, operation: text, account: text, remoteId: text, nth: count, share: { type: 'number' } }),
+      match: closed(matchFields),
       effect: { type: 'object', required: ['kind'], properties: { kind: text } },
       times: { type: ['integer', 'null'], minimum: 0 }
     }, ['match', 'effect'])
@@ -113,19 +120,27 @@ interface TokensBody {
 
 /** Makes a token to be pasted, refuses one for some calls or for good (`all`: every one), revokes one. */
 function tokens (app: FastifyInstance, { world }: Control) {
-  app.post('/control/tokens', { schema: { body: tokensBody } }, async ({ body }, reply) => {
-    const { account = world.actorId, scopes = ['read'], refuse, times = null, revoke } = body as TokensBody
-    if (refuse === undefined && revoke === undefined) {
-      return { accessToken: world.issueToken({ clientId: null, accountId: account, scopes }).accessToken }
-    }
-    const shown = refuse ?? revoke
-    const found = shown === 'all' ? [...world.tokens.values()] : [...world.tokens.values()].filter((token) => token.accessToken === shown)
-    if (found.length === 0 && shown !== 'all') return await reply.code(404).send({ error: 'token' })
-    for (const token of found) {
-      if (refuse === undefined) world.revoke(token)
-      else token.refusals = times ?? Infinity
-    }
-    return { tokens: found.length }
+  const shownAs = (shown: string) =>
+    [...world.tokens.values()].filter((token) => shown === 'all' || token.accessToken === shown)
+
+  function refuse (shown: string, times: number | null): number {
+    const found = shownAs(shown)
+    for (const token of found) token.refusals = times ?? Infinity
+    return found.length
+  }
+
+  function revoke (shown: string): number {
+    const found = shownAs(shown)
+    for (const token of found) world.revoke(token)
+    return found.length
+  }
+
+  app.post('/control/tokens', { schema: { body: tokensBody } }, async ({ body }) => {
+    const asked = body as TokensBody
+    if (asked.refuse !== undefined) return { tokens: refuse(asked.refuse, asked.times ?? null) }
+    if (asked.revoke !== undefined) return { tokens: revoke(asked.revoke) }
+    const { account = world.actorId, scopes = ['read'] } = asked
+    return { accessToken: world.issueToken({ clientId: null, accountId: account, scopes }).accessToken }
   })
 }
 

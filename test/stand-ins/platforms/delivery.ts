@@ -28,23 +28,21 @@ const pieceBytes = 16 * 1024
 /** Sends an answer with the faults that it met; resolves with how it ended. */
 export async function deliver (shipment: Shipment): Promise<RequestEntry['outcome']> {
   const { entry, raw, isHead } = shipment
-  const plain = bytesOf(shipment.answer)
-  const { status, headers, body } = bend(plain, shipment)
-  const stop = stopOf(shipment, body)
-  const length = spend(shipment, 'wrong-length')
+  const { status, headers, body } = bend(bytesOf(shipment.answer), shipment)
+  const promised = body.length + (spend(shipment, 'wrong-length')?.by ?? 0)
   entry.status = status
   entry.contentRange = headers['content-range'] ?? null
-  raw.writeHead(status, {
-    ...headers,
-    // An answer that may not have a body gets no length either (RFC 9110, 8.6).
-    ...status === 304 || status === 204 ? {} : { 'content-length': String(body.length + (length?.by ?? 0)) }
-  })
+  raw.writeHead(status, { ...headers, ...lengthOf(status, promised) })
   if (isHead) return await end(raw)
-  const isWhole = await pour(shipment, stop ? body.subarray(0, stop.at) : body)
-  if (!isWhole) return 'closed'
-  if (stop) return cutOff(raw, stop.kind)
-  if (length) return cutOff(raw, 'cut')
-  return await end(raw)
+  const stop = stopOf(shipment, body, promised)
+  const isPoured = await pour(shipment, stop ? body.subarray(0, stop.at) : body)
+  if (!isPoured) return 'closed'
+  return stop ? cutOff(raw, stop.kind) : await end(raw)
+}
+
+/** An answer that may not have a body gets no length either (RFC 9110, 8.6). */
+function lengthOf (status: number, bytes: number): Record<string, string> {
+  return status === 304 || status === 204 ? {} : { 'content-length': String(bytes) }
 }
 
 function bytesOf ({ status, headers = {}, body = null }: Answer) {
@@ -75,18 +73,26 @@ function bend (plain: ReturnType<typeof bytesOf>, shipment: Shipment) {
   return bent
 }
 
+interface Stop {
+  kind: 'cut' | 'reset'
+  at: number
+}
+
 /** Where the body breaks off: a cut is met only by an answer that would pass its place in the file. */
-function stopOf (shipment: Shipment, body: Buffer): { kind: 'cut' | 'reset', at: number } | null {
-  const { answer: { offset = 0, size = body.length }, met, entry, isHead } = shipment
-  if (isHead) return null
+function stopOf ({ answer, met, entry }: Shipment, body: Buffer, promised: number): Stop | null {
+  const { offset = 0, size = body.length } = answer
   for (const { id, effect, use } of met) {
     if (effect.kind !== 'cut' && effect.kind !== 'reset') continue
-    const at = (effect.atByte ?? Math.floor(size * (effect.atShare ?? 0.5))) - offset
+    const at = placeOf(effect, size) - offset
     if (at < 0 || at >= body.length || !use()) continue
     entry.faults.push(`${id} ${effect.kind}`)
     return { kind: effect.kind, at }
   }
-  return null
+  return promised === body.length ? null : { kind: 'cut', at: body.length }
+}
+
+function placeOf ({ atByte, atShare = 0.5 }: { atByte?: number, atShare?: number }, size: number): number {
+  return atByte ?? Math.floor(size * atShare)
 }
 
 /** The first effect of a kind, once its turn is spent. */
@@ -103,23 +109,25 @@ export function spend<K extends Effect['kind']> (
 
 /** Writes the body, paced by a token bucket: a first piece at once, then one each time its bytes are earned. */
 async function pour (shipment: Shipment, body: Buffer): Promise<boolean> {
-  const { answer: { isPaced = false, offset = 0 }, entry, raw, sent } = shipment
-  const rate = spend(shipment, 'bandwidth')?.bytesPerSecond ?? (isPaced ? shipment.bytesPerSecond : Infinity)
-  const step = Number.isFinite(rate) ? Math.min(pieceBytes, Math.max(1, rate / 4)) : Math.max(1, body.length)
+  const { answer: { offset = 0 }, entry, raw, sent } = shipment
+  const rate = rateOf(shipment)
+  const step = Number.isFinite(rate) ? Math.floor(Math.min(pieceBytes, Math.max(1, rate / 4))) : body.length
   const start = performance.now()
-  let at = 0
-  while (at < body.length) {
-    const dueAt = start + at / rate * 1000
-    const early = dueAt - performance.now()
+  for (let at = 0; at < body.length; at += step) {
+    const early = start + at / rate * 1000 - performance.now()
     if (early > 0) await wait(early)
-    if (raw.destroyed) return false
-    const to = Math.min(body.length, at + Math.floor(step))
-    if (!await write(raw, body.subarray(at, to))) return false
-    entry.bytesSent += to - at
-    sent(offset + at, offset + to)
-    at = to
+    const piece = body.subarray(at, at + step)
+    if (raw.destroyed || !await write(raw, piece)) return false
+    entry.bytesSent += piece.length
+    sent(offset + at, offset + at + piece.length)
   }
   return true
+}
+
+/** Bytes per second. */
+function rateOf (shipment: Shipment): number {
+  const usual = shipment.answer.isPaced ? shipment.bytesPerSecond : Infinity
+  return spend(shipment, 'bandwidth')?.bytesPerSecond ?? usual
 }
 
 /** False when the other side has gone. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { setTimeout as wait } from 'node:timers/promises'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { deliver, spend, type Answer } from './delivery.ts'
@@ -78,7 +79,10 @@ async function serve (
   reply.raw.on('error', () => ledger.finish(entry, 'closed'))
   reply.raw.once('close', () => { if (!reply.raw.writableFinished) ledger.finish(entry, 'closed') })
   const answer = await answerTo({ endpoint, ground, request, token, entry, met })
-  if (!answer) return void (request.raw.socket.destroyed || entry.outcome !== 'open' || drop(request))
+  if (!answer) {
+    request.raw.socket.destroy()
+    return
+  }
   const file = `${face} ${entry.remoteId}`
   const outcome = await deliver({
     answer,
@@ -102,34 +106,44 @@ interface Exchange {
 }
 
 /** The answer to send, or null when the connection is to be dropped without one. */
-async function answerTo ({ endpoint, ground, request, token, entry, met }: Exchange): Promise<Answer | null> {
-  const held = spend({ met, entry }, 'delay')
+async function answerTo (exchange: Exchange): Promise<Answer | null> {
+  const { ground, request, token, endpoint, entry } = exchange
+  if (await isKeptBack(exchange)) return null
+  const limit = endpoint.isLimited
+    ? ground.limits.take(token?.accessToken ?? request.ip)
+    : { isOver: false, headers: {} }
+  entry.isOverLimit = limit.isOver
+  const answer = insteadOf(exchange) ?? (limit.isOver ? tooMany : produce(exchange))
+  return answer && { ...answer, headers: { ...limit.headers, ...answer.headers } }
+}
+
+/** Delays, and tells whether the request ends without having had an effect. */
+async function isKeptBack (exchange: Exchange): Promise<boolean> {
+  const held = spend(exchange, 'delay')
   if (held) await wait(held.ms)
-  if (spend({ met, entry }, 'drop-before')) return null
-  if (spend({ met, entry }, 'hang')) return await hang(request)
-  const limit = endpoint.isLimited ? ground.limits.take(token?.accessToken ?? request.ip) : null
-  entry.isOverLimit = limit?.isOver ?? false
-  const headers = limit?.headers ?? {}
-  const instead = spend({ met, entry }, 'answer')
-  if (instead) {
-    const body = (instead.body ?? null) as NonNullable<Answer['body']> | null
-    return { status: instead.status, body, headers: { ...headers, ...instead.headers } }
-  }
-  if (limit?.isOver) return { status: 429, headers, body: { error: 'Too many requests' } }
-  const isRangesIgnored = request.headers.range !== undefined && spend({ met, entry }, 'ignore-ranges') !== null
+  if (spend(exchange, 'drop-before')) return true
+  if (!spend(exchange, 'hang')) return false
+  await once(exchange.request.raw.socket, 'close')
+  return true
+}
+
+const tooMany: Answer = { status: 429, body: { error: 'Too many requests' } }
+
+/** What a fault says in place of the endpoint, which then does nothing. */
+function insteadOf (exchange: Exchange): Answer | null {
+  const instead = spend(exchange, 'answer')
+  if (!instead) return null
+  const { status, headers = {}, body = null } = instead
+  return { status, headers, body: body as NonNullable<Answer['body']> | null }
+}
+
+/** Lets the endpoint act; null where the answer is lost after the effect. */
+function produce (exchange: Exchange): Answer | null {
+  const { endpoint, request, token } = exchange
+  const isRangesIgnored = request.headers.range !== undefined && spend(exchange, 'ignore-ranges') !== null
   const origin = `${request.protocol}://${request.host}`
   const answer = endpoint.answer({ request, origin, token, isRangesIgnored })
-  if (spend({ met, entry }, 'drop-after')) return null
-  return { ...answer, headers: { ...headers, ...answer.headers } }
-}
-
-function drop (request: FastifyRequest): void {
-  request.raw.socket.destroy()
-}
-
-/** Waits until the other side gives up. */
-function hang (request: FastifyRequest): Promise<null> {
-  return new Promise((resolve) => request.raw.socket.once('close', () => resolve(null)))
+  return spend(exchange, 'drop-after') ? null : answer
 }
 
 function tokenOf (request: FastifyRequest, world: World): Token | null {

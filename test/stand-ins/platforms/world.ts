@@ -134,22 +134,7 @@ export function createWorld ({ clock, ledger, ...first }: { clock: WorldClock, l
     publish (accountId: string, posts: NewPost[]): Post[] {
       const { posts: all } = account(accountId)!
       return posts.map((given, place) => {
-        const last = all.at(-1)
-        const index = last ? last.index + 1 : 0
-        const text = given.text ?? texts[place % texts.length] ?? ''
-        const post: Post = {
-          index,
-          id: String(BigInt(last?.id ?? '100000000000000000') + 1n),
-          createdAt: clock.now(),
-          editedAt: null,
-          text,
-          tags: tagsOf(text),
-          language: given.language === undefined ? languageOf(index) : given.language,
-          replies: given.replies ?? 0,
-          reblogs: given.reblogs ?? 0,
-          favourites: given.favourites ?? 0,
-          media: given.media ?? null
-        }
+        const post = composed({ text: texts[place % texts.length] ?? '', ...given }, all.at(-1), clock.now())
         record('posts.publish', accountId, post.id, 'published')
         all.push(post)
         return post
@@ -205,6 +190,23 @@ const actor: Omit<Account, 'posts'> = {
   createdAt: Date.UTC(2014, 7, 14),
   followers: 94_812,
   following: 621
+}
+
+function composed (given: NewPost & { text: string }, last: Post | undefined, createdAt: number): Post {
+  const index = last ? last.index + 1 : 0
+  return {
+    replies: 0,
+    reblogs: 0,
+    favourites: 0,
+    media: null,
+    language: languageOf(index),
+    ...given,
+    index,
+    id: String(BigInt(last?.id ?? '100000000000000000') + 1n),
+    createdAt,
+    editedAt: null,
+    tags: tagsOf(given.text)
+  }
 }
 
 const secret = () => randomBytes(32).toString('base64url')

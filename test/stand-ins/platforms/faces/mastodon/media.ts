@@ -44,14 +44,14 @@ function isNotModified (headers: IncomingHttpHeaders, etag: string): boolean {
 
 /** First and last place of a single range; null where the header is to be ignored. */
 function rangeOf (header: string | undefined, size: number): [number, number] | 'unsatisfiable' | null {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '')
-  if (!match || (match[1] === '' && match[2] === '')) return null
-  if (match[1] === '') {
-    const last = Number(match[2])
-    return last === 0 ? 'unsatisfiable' : [Math.max(0, size - last), size - 1]
-  }
-  const from = Number(match[1])
-  const to = match[2] === '' ? size - 1 : Math.min(Number(match[2]), size - 1)
-  if (match[2] !== '' && Number(match[2]) < from) return null
-  return from >= size ? 'unsatisfiable' : [from, to]
+  const suffix = /^bytes=-(\d+)$/.exec(header ?? '')
+  if (suffix) return satisfiable(Math.max(0, size - Number(suffix[1])), size - 1, size)
+  const match = /^bytes=(\d+)-(\d*)$/.exec(header ?? '')
+  if (!match) return null
+  const [from, last] = [Number(match[1]), match[2] === '' ? size - 1 : Number(match[2])]
+  return match[2] !== '' && last < from ? null : satisfiable(from, Math.min(last, size - 1), size)
+}
+
+function satisfiable (from: number, to: number, size: number): [number, number] | 'unsatisfiable' {
+  return from < size ? [from, to] : 'unsatisfiable'
 }

@@ -102,7 +102,7 @@ export function statusOf (post: Post, account: Account, world: World, origin: st
 function attachmentOf (file: PoolFile, origin: string): Record<string, unknown> {
   const url = `${origin}/media/${file.n}`
   const { width, height } = file
-  const original = { width, height, size: `${width}x${height}`, aspect: height === 0 ? 0 : width / height }
+  const original = { width, height, aspect: height === 0 ? 0 : width / height }
   return {
     id: String(file.n),
     type: file.type.startsWith('image/') ? 'image' : 'unknown',
@@ -130,7 +130,6 @@ export function instanceOf (world: World, origin: string): Record<string, unknow
     languages: ['en'],
     configuration: {
       urls: { streaming: origin.replace('http', 'ws'), status: null, about: `${origin}/about` },
-      vapid: { public_key: '' },
       accounts: { max_featured_tags: 10, max_pinned_statuses: 5 },
       statuses: { max_characters: 500, max_media_attachments: 4, characters_reserved_per_url: 23 },
       media_attachments: {
