@@ -1,0 +1,12 @@
+import fp from 'fastify-plugin'
+import type { Storage } from '../src/kernel/index.ts'
+import { createGridFsStorage, storageCollections } from './storage/gridfs.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance { storage: Storage }
+}
+
+export default fp<{ offline: boolean }>(async function storage (app) {
+  app.declare({ domain: 'storage', collections: storageCollections })
+  app.decorate('storage', createGridFsStorage(app.db))
+}, { name: 'storage', dependencies: ['errors', 'mongo'] })

@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto'
+import { Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Binary, GridFSBucket, MongoServerError, ObjectId, type Db } from 'mongodb'
+import type { CollectionDefinition, Storage, StoredObject } from '../../src/kernel/index.ts'
+
+const bucketName = 'media.objects'
+const chunkBytes = 512 * 1024
+
+interface FileRow {
+  _id: ObjectId
+  length: number
+  chunkSize: number
+  uploadDate: Date
+  filename: string
+  metadata: { key: string, type: string, sha256: string }
+}
+
+interface ChunkRow { _id: ObjectId, files_id: ObjectId, n: number, data: Binary }
+
+/** Collections of the GridFS bucket; the unique key makes the first writer of an object win. */
+export const storageCollections: readonly CollectionDefinition[] = [
+  { name: `${bucketName}.files`, indexes: [{ name: 'key', keys: { 'metadata.key': 1 }, unique: true }] },
+  { name: `${bucketName}.chunks`, indexes: [{ name: 'files_id_1_n_1', keys: { files_id: 1, n: 1 }, unique: true }] }
+]
+
+/** Stored bytes in GridFS (`media.md` 4.1). */
+export function createGridFsStorage (db: Db): Storage {
+  const files = db.collection<FileRow>(`${bucketName}.files`)
+  const chunks = db.collection<ChunkRow>(`${bucketName}.chunks`)
+  const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes, writeConcern: { w: 1 } })
+
+  async function find (key: string): Promise<FileRow | null> {
+    return await files.findOne({ 'metadata.key': key })
+  }
+
+  /** Writes the files document last: before it nobody can read a byte. */
+  async function publish (row: FileRow): Promise<StoredObject> {
+    try {
+      await files.insertOne(row, { writeConcern: { w: 'majority' } })
+      return toObject(row)
+    } catch (error) {
+      if (!(error instanceof MongoServerError && error.code === 11000)) throw error
+      await chunks.deleteMany({ files_id: row._id })
+      const winner = await find(row.metadata.key)
+      if (winner === null) throw error
+      return toObject(winner)
+    }
+  }
+
+  async function write (key: string, body: Readable | Buffer, type: string): Promise<FileRow> {
+    const id = new ObjectId()
+    try {
+      const { length, sha256 } = await pour(chunks, id, body)
+      return {
+        _id: id, length, chunkSize: chunkBytes, uploadDate: new Date(), filename: key, metadata: { key, type, sha256 }
+      }
+    } catch (error) {
+      await chunks.deleteMany({ files_id: id })
+      throw error
+    }
+  }
+
+  return {
+    async put (key, body, { type, sha256 }) {
+      const known = await find(key)
+      if (known !== null) {
+        if (body instanceof Readable) body.destroy()
+        return toObject(known)
+      }
+      const row = await write(key, body, type)
+      if (sha256 === undefined || sha256 === row.metadata.sha256) return await publish(row)
+      await chunks.deleteMany({ files_id: row._id })
+      throw new Error(`storage: the bytes of ${key} are not the ones announced`)
+    },
+
+    async get (key, { range } = {}) {
+      const row = await find(key)
+      if (row === null) return null
+      if (row.length === 0) return Readable.from([])
+      const { start = 0, end = row.length - 1 } = range ?? {}
+      if (start >= row.length || start > end) return Readable.from([])
+      return bucket.openDownloadStream(row._id, { start, end: Math.min(end + 1, row.length) })
+    },
+
+    async head (key) {
+      const row = await find(key)
+      return row === null ? null : toObject(row)
+    },
+
+    async delete (key) {
+      const row = await files.findOneAndDelete({ 'metadata.key': key })
+      if (row !== null) await chunks.deleteMany({ files_id: row._id })
+    }
+  }
+}
+
+function toObject ({ length, metadata }: FileRow): StoredObject {
+  return { key: metadata.key, bytes: length, type: metadata.type, sha256: metadata.sha256 }
+}
+
+/** Writes the chunks one after another, so that at most two of them are held. */
+async function pour (
+  chunks: { insertOne: (row: ChunkRow, options: object) => Promise<unknown> }, id: ObjectId, body: Readable | Buffer
+): Promise<{ length: number, sha256: string }> {
+  const hash = createHash('sha256')
+  let length = 0
+  let n = 0
+  const source = body instanceof Readable ? body : Readable.from(slices(body))
+  await pipeline(source, regroup(), async (pieces: AsyncIterable<Buffer>) => {
+    for await (const piece of pieces) {
+      hash.update(piece)
+      length += piece.length
+      await chunks.insertOne(
+        { _id: new ObjectId(), files_id: id, n: n++, data: new Binary(piece) }, { writeConcern: { w: 1 } })
+    }
+  })
+  return { length, sha256: hash.digest('hex') }
+}
+
+function * slices (body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += chunkBytes) yield body.subarray(at, at + chunkBytes)
+}
+
+/** Pieces of exactly one chunk, the last one shorter. */
+function regroup (): Transform {
+  let held: Buffer[] = []
+  let bytes = 0
+  return new Transform({
+    readableObjectMode: true,
+    readableHighWaterMark: 1,
+    transform (piece: Buffer, _encoding, done) {
+      held.push(piece)
+      bytes += piece.length
+      if (bytes >= chunkBytes) {
+        const all = Buffer.concat(held)
+        let at = 0
+        for (; at + chunkBytes <= all.length; at += chunkBytes) this.push(all.subarray(at, at + chunkBytes))
+        held = at < all.length ? [all.subarray(at)] : []
+        bytes = all.length - at
+      }
+      done()
+    },
+    flush (done) {
+      if (bytes > 0) this.push(Buffer.concat(held))
+      done()
+    }
+  })
+}

@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const fetch: FastifyPluginAsync = async () => {}
+
+export default fetch

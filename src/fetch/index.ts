@@ -1,0 +1,1 @@
+export { FetchError } from './errors.ts'

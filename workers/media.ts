@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const media: FastifyPluginAsync = async () => {}
+
+export default media
