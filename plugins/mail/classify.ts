@@ -1,0 +1,36 @@
+import type { DomainError } from '../../src/kernel/index.ts'
+import { MailError } from './errors.ts'
+
+interface SmtpFailure { code?: string, responseCode?: number, response?: string, command?: string }
+
+/** What a failure of nodemailer means; the raw answer of the server never leaves as text, it may quote the mail. */
+export function classify (cause: unknown): DomainError {
+  const { code, responseCode, response, command } = cause as SmtpFailure
+  if (responseCode !== undefined) return byAnswer(responseCode, enhancedOf(response), cause)
+  if (code === 'EAUTH') return MailError.misconfigured({}, { cause })
+  if (code === 'EENVELOPE') return MailError.address_invalid({}, { cause })
+  // After DATA the server may have the mail although its answer never came.
+  if (command === 'DATA' || command === 'API') return MailError.ambiguous({}, { cause })
+  return command === 'CONN' || beforeAccept.has(code ?? '')
+    ? MailError.not_accepted({}, { cause })
+    : MailError.ambiguous({}, { cause })
+}
+
+const beforeAccept = new Set(['ECONNREFUSED', 'EDNS', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETLS'])
+
+function byAnswer (answer: number, enhanced: string, cause: unknown): DomainError {
+  if (enhanced.startsWith('4.7.') || answer === 429) return MailError.throttled({}, { cause, retryAfterMs: 60_000 })
+  if (answer === 530 || answer === 534 || answer === 535) return MailError.misconfigured({}, { cause })
+  if (answer >= 400 && answer < 500) return MailError.not_accepted({}, { cause })
+  if (isGone(answer, enhanced)) return MailError.target_gone({}, { cause })
+  return MailError.content_refused({}, { cause })
+}
+
+function isGone (answer: number, enhanced: string): boolean {
+  return (answer === 550 || answer === 551 || answer === 553) &&
+    (enhanced === '' || /^5\.1\.[0-36]$|^5\.2\.1$/.test(enhanced))
+}
+
+function enhancedOf (response: string | undefined): string {
+  return /^\d{3}[ -](\d\.\d{1,3}\.\d{1,3})/.exec(response ?? '')?.[1] ?? ''
+}

@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const notifications: FastifyPluginAsync = async () => {}
+
+export default notifications

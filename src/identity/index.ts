@@ -1,0 +1,2 @@
+export { IdentityError } from './errors.ts'
+export type { IdentityService } from './service.ts'

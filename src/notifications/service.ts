@@ -1,0 +1,4 @@
+/** Verbs of notifications for routes and workers. */
+export interface NotificationsService {
+  capturesMails: boolean
+}

@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const identity: FastifyPluginAsync = async () => {}
+
+export default identity
