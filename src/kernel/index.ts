@@ -18,6 +18,11 @@ export {
 export type {
   Breakers, Download, DownloadRequest, FetchAnswer, FetchProfile, FetchRequest, SafeFetch
 } from './fetch.ts'
+export {
+  LiveError, channelPattern, closeCodes, commands, frameLimits, replies, replyCodeOf, replyCodes, serverFrames,
+  subprotocol, unsubCodes,
+  type CommandName, type ConnectCommand, type PositionClaim, type ReplyError, type SubCommand, type Subscribed
+} from './frames.ts'
 export { msOfUuidv7, uuidv7 } from './ids.ts'
 export type { CollectionDefinition, IndexDefinition } from './indexes.ts'
 export {
