@@ -1,0 +1,51 @@
+import fp from 'fastify-plugin'
+import {
+  AnalyticsAlerts, AnalyticsError, AnalyticsLive, alertFired, alertResolved, announceFired, announceResolved,
+  collections, createAlertEvaluator, createAlertRepository, createAnalyticsAccess, createAnalyticsRepository,
+  createAnalyticsService, createFold, createQueries, permissions, schemas, type AnalyticsService
+} from '../../src/analytics/index.ts'
+import { defineSubscriber, type AnalyticsMapping, type SubscriberDefinition } from '../../src/kernel/index.ts'
+
+export interface AnalyticsLoops {
+  fold: ReturnType<typeof createFold>
+  evaluator: ReturnType<typeof createAlertEvaluator>
+  /** One subscriber per event that a domain maps. */
+  recorders: ReadonlyArray<{ subscriber: SubscriberDefinition, mapping: AnalyticsMapping }>
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    analyticsDomain: AnalyticsService
+    analyticsLoops: AnalyticsLoops
+  }
+}
+
+export default fp(async function analyticsDomain (app) {
+  const recorders = app.registry.analytics.map((mapping) => {
+    const event = app.registry.events.get(mapping.event)
+    if (event === undefined) throw new Error(`a mapping names the event ${mapping.event}, which nobody declares`)
+    return { subscriber: defineSubscriber({ name: `analytics.record-${mapping.event.replaceAll('.', '-')}`, event }), mapping }
+  })
+  app.declare({
+    domain: 'analytics',
+    errors: AnalyticsError,
+    events: [alertFired, alertResolved],
+    subscribers: [announceFired, announceResolved, ...recorders.map(({ subscriber }) => subscriber)],
+    topics: [AnalyticsLive, AnalyticsAlerts],
+    permissions,
+    collections,
+    schemas
+  })
+  app.live.bind(AnalyticsLive, { lossy: true })
+  app.live.bind(AnalyticsAlerts, { outbox: true })
+  const { db, tx, clock, live, events } = app
+  const analytics = createAnalyticsRepository(db)
+  const alerts = createAlertRepository(db)
+  const queries = createQueries({ analytics, clock })
+  const fold = createFold({ analytics, tx, clock, live })
+  const access = createAnalyticsAccess(alerts)
+  app.decorate('analyticsDomain', createAnalyticsService({ analytics, alerts, access, queries, fold, live, tx, clock }))
+  app.decorate('analyticsLoops', {
+    fold, evaluator: createAlertEvaluator({ alerts, analytics, queries, events, tx, clock }), recorders
+  })
+}, { name: 'analytics-domain', dependencies: ['mongo', 'pubsub', 'queue', 'events', 'errors'] })

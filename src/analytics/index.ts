@@ -1,0 +1,16 @@
+export { createAnalyticsAccess, permissions } from './access.ts'
+export { createAlertRepository } from './alert-repository.ts'
+export { createAlertEvaluator } from './alerts.ts'
+export { AnalyticsError } from './errors.ts'
+export { alertFired, alertResolved, announceFired, announceResolved } from './events.ts'
+export { createFold } from './fold.ts'
+export { collections } from './indexes.ts'
+export { partitionCount } from './keys.ts'
+export { createQueries } from './query.ts'
+export { createAnalyticsRepository } from './repository.ts'
+export {
+  AlertPageSchema, AlertSchema, EventNamesSchema, IncomingEventsSchema, IngestResultSchema, LiveMetricsSchema,
+  NewAlertSchema, QuerySchema, TableSchema, schemas
+} from './schemas.ts'
+export { createAnalyticsService, type AnalyticsService } from './service.ts'
+export { AnalyticsAlerts, AnalyticsLive } from './topics.ts'

@@ -1,0 +1,56 @@
+import type { FastifyPluginAsync } from 'fastify'
+import {
+  AnalyticsAlerts, announceFired, announceResolved, partitionCount
+} from '../src/analytics/index.ts'
+
+const wakeKind = 'analytics.kept'
+
+const analytics: FastifyPluginAsync = async (app) => {
+  const { fold, evaluator, recorders } = app.analyticsLoops
+
+  for (const { subscriber, mapping } of recorders) {
+    app.onEvent(subscriber, async (event, ctx) => {
+      await ctx.commit(async (session) => {
+        await app.analyticsDomain.recordMapped(session, event, mapping.map(event.data as never))
+      })
+      app.bus.send(wakeKind, {})
+    })
+  }
+
+  for (const [subscriber, kind] of [[announceFired, 'firing'], [announceResolved, 'resolved']] as const) {
+    app.onEvent(subscriber, async (event) => {
+      const { alertId, instanceId, ruleName, value, threshold, at } = event.data
+      await app.live.publish(AnalyticsAlerts, { workspaceId: event.workspaceId }, {
+        kind, mid: event.id, data: { alertId, instanceId, ruleName, value, threshold, at }
+      })
+    })
+  }
+
+  app.addHook('onReady', async () => {
+    for (let partition = 0; partition < partitionCount; partition++) {
+      app.leases.hold(`analytics.fold:${partition}`, async (turn) => {
+        await fold.run(partition, turn, async (ms) => { await pause(ms, turn.signal, true) })
+      })
+      app.leases.hold(`analytics.alerts:${partition}`, async (turn) => {
+        await evaluator.run(partition, turn, async (ms) => { await pause(ms, turn.signal, false) })
+      })
+    }
+  })
+
+  /** Waits so long, or until something was kept, or until the lease is gone. */
+  async function pause (ms: number, signal: AbortSignal, isWoken: boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(end, ms)
+      const off = isWoken && ms >= 1000 ? app.bus.on(wakeKind, end) : () => {}
+      signal.addEventListener('abort', end, { once: true })
+      function end (): void {
+        clearTimeout(timer)
+        off()
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+    })
+  }
+}
+
+export default analytics
