@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const operations: FastifyPluginAsync = async () => {}
+
+export default operations

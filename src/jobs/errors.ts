@@ -1,0 +1,10 @@
+import { defineErrors } from '../kernel/index.ts'
+
+export const JobsError = defineErrors('jobs', {
+  run_not_found: { kind: 'not_found', message: 'No run has this id.' },
+  schema_mismatch: { kind: 'invalid', message: 'The data does not match the schema of its job or event.' },
+  data_too_large: { kind: 'invalid', message: 'The data of a run is over 32 KiB: store it and pass a reference.' },
+  unknown_job: { kind: 'invalid', message: 'No job of this name is declared.' },
+  key_reused: { kind: 'conflict', message: 'A run with this key and other data exists already.' },
+  stale_version: { kind: 'conflict', message: 'The subject has an event of this version already.' }
+})

@@ -1,0 +1,1 @@
+export { JobsError } from './errors.ts'

@@ -1,0 +1,5 @@
+import type { FastifyPluginAsync } from 'fastify'
+
+const jobs: FastifyPluginAsync = async () => {}
+
+export default jobs
