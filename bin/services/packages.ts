@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import type { Say } from './binaries.ts'
+import type { Say } from './program.ts'
 
 /** Installs Debian packages when that is possible without asking anybody: as root on a system with apt-get. */
 export function installed (packages: string[], say: Say): boolean {

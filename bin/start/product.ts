@@ -4,10 +4,11 @@ import { once } from 'node:events'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { createMasterKeys, loadConfig } from '../../src/config/index.ts'
-import { findMongod, findRedis, type Say } from '../services/binaries.ts'
+import { findMongod, findRedis } from '../services/binaries.ts'
 import { lockFolder, type FolderLock } from '../services/lock.ts'
 import { mongoStore } from '../services/mongo.ts'
 import { nextFree, portFor } from '../services/ports.ts'
+import type { Say } from '../services/program.ts'
 import { redisStore } from '../services/redis.ts'
 import { processPart, storePart, type Part } from './part.ts'
 import { createSupervisor, type Supervisor } from './supervisor.ts'
@@ -151,7 +152,10 @@ async function serverPorts (env: BaseEnv, count: number, before: Ports): Promise
   return found
 }
 
-async function migrate (env: NodeJS.ProcessEnv, operator = 'operator@switchyard.localhost'): Promise<Operator | undefined> {
+const firstOperator = 'operator@switchyard.localhost'
+
+/** Brings the store to this version; answers the first operator when it made one. */
+async function migrate (env: NodeJS.ProcessEnv, operator = firstOperator): Promise<Operator | undefined> {
   const args = ['--disable-warning=ExperimentalWarning', join(root, 'workers/migrate.ts'), '--operator', operator]
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])

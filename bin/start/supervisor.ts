@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Say } from '../services/binaries.ts'
+import type { Say } from '../services/program.ts'
 import { markOf, type ProcessMark } from '../services/processes.ts'
 import type { Part, Run } from './part.ts'
 

@@ -1,6 +1,6 @@
 import { readdirSync, watch, type FSWatcher } from 'node:fs'
 import { join } from 'node:path'
-import type { Say } from '../services/binaries.ts'
+import type { Say } from '../services/program.ts'
 import type { Supervisor } from './supervisor.ts'
 
 const root = join(import.meta.dirname, '../..')
