@@ -156,7 +156,7 @@ const firstOperator = 'operator@switchyard.localhost'
 
 /** Brings the store to this version; answers the first operator when it made one. */
 async function migrate (env: NodeJS.ProcessEnv, operator = firstOperator): Promise<Operator | undefined> {
-  const args = ['--disable-warning=ExperimentalWarning', join(root, 'workers/migrate.ts'), '--operator', operator]
+  const args = ['--disable-warning=ExperimentalWarning', join(root, 'workers/migrate.ts'), '--first-operator', operator]
   const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
   if (code !== 0) throw new Error(`The migration failed: ${err.trim() || `exit code ${String(code)}`}`)
