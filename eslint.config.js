@@ -49,6 +49,9 @@ export default [
       'no-void': ['error', { allowAsStatement: true }],
       // It does not see that a callback changes the variable.
       'no-unmodified-loop-condition': 'off',
+      '@stylistic/object-property-newline': 'off',
+      // tsc says it, and lets a value and its type have one name.
+      '@typescript-eslint/no-redeclare': 'off',
       'no-empty': ['error', { allowEmptyCatch: false }],
       'no-restricted-syntax': ['error', ...forbiddenSyntax]
     }
