@@ -59,7 +59,7 @@ interface Floor { role: 'server' | 'worker', config: Config, groups: readonly Gr
 
 async function capabilities (app: FastifyInstance, { role, config, groups, offline }: Floor): Promise<void> {
   await app.register(telemetry, { role, version: config.version })
-  await app.register(errors)
+  await app.register(errors, { publicUrl: config.http.publicUrl })
   await app.register(mongo, { ...config.mongo, role, offline })
   await app.register(cache, { ...config.redis, environment: config.environment, offline })
   await app.register(pubsub, { ...config.redis, offline })

@@ -1,0 +1,43 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { HttpError, type Context } from '../../../src/kernel/index.ts'
+
+const bodyIdleMs = 15_000
+
+/** Milliseconds that a request may take: its route's own, shortened by `X-Deadline-Ms`. */
+export function timeoutOf (request: FastifyRequest): number {
+  const own = request.routeOptions.config.timeoutMs ?? (request.method === 'GET' || request.method === 'HEAD' ? 10_000 : 15_000)
+  const asked = Number(request.headers['x-deadline-ms'])
+  return asked > 0 && asked < own ? Math.ceil(asked) : own
+}
+
+/** The context of a request; its signal is made when somebody asks for it. */
+export function createContext (request: FastifyRequest, timeoutMs: number): Context & { abort (reason: unknown): void } {
+  let controller: AbortController | undefined
+  let reason: unknown
+  return {
+    cause: { kind: 'request', id: request.id },
+    trace: request.trace,
+    deadlineMs: Date.now() + timeoutMs,
+    get signal () {
+      controller ??= new AbortController()
+      if (reason !== undefined) controller.abort(reason)
+      return controller.signal
+    },
+    abort (because) {
+      reason ??= because
+      controller?.abort(because)
+    }
+  }
+}
+
+/** Cuts a body that stands still. */
+export function watchBody (request: FastifyRequest, reply: FastifyReply): void {
+  const { raw } = request
+  const { socket } = raw
+  socket.setTimeout(bodyIdleMs, () => {
+    if (raw.complete || reply.sent) return
+    reply.header('connection', 'close')
+    reply.send(HttpError.body_timeout())
+  })
+  raw.once('end', () => { socket.setTimeout(0) })
+}

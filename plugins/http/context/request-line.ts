@@ -1,0 +1,31 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Actor } from '../../../src/kernel/index.ts'
+import { networkOf } from './address.ts'
+
+const silent = new Set(['/health', '/health/live', '/health/ready', '/health/startup', '/metrics'])
+
+/** The one line of a request (`conventions.md` 4.12): no values of queries, no bodies. `status` 499: the client left. */
+export function logRequest (request: FastifyRequest, reply: FastifyReply, status: number): void {
+  const { routeOptions } = request
+  const actor = request.actor as Actor | null
+  const route = routeOptions.url ?? ''
+  if (silent.has(route)) return
+  request.log.info({
+    traceId: request.trace.slice(3, 35),
+    operationId: (routeOptions.schema as { operationId?: string } | undefined)?.operationId,
+    method: request.method,
+    route,
+    status,
+    code: request.problemCode === '' ? undefined : request.problemCode,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+    bytesIn: length(request.headers['content-length']),
+    bytesOut: length(reply.getHeader('content-length')),
+    principal: actor?.id === '' ? undefined : actor?.id,
+    workspaceId: actor?.workspaceId === '' ? undefined : actor?.workspaceId,
+    ip: networkOf(request.ip, '/24')
+  }, 'request')
+}
+
+function length (header: string | number | string[] | undefined): number | undefined {
+  return header === undefined ? undefined : Number(header)
+}

@@ -1,0 +1,82 @@
+import rateLimiter from '@fastify/rate-limit'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { HttpError, type Actor, type DomainError, type RateClass } from '../../src/kernel/index.ts'
+import { networkOf } from './context/address.ts'
+import { createBuckets, type Taken } from './rate-limit/buckets.ts'
+import { policies, type ClassPolicy } from './rate-limit/classes.ts'
+
+export interface RateLimitOptions {
+  /** Requests a minute, address and process before anything else happens. */
+  floodPerMin: number
+  /** The same for signed media below `/m/`. */
+  mediaPerMin: number
+  /** Factor on every class. */
+  limitScale: number
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Rate class; `free` is only under the flood limit. */
+    limit?: RateClass
+  }
+  interface FastifyInstance {
+    /** Counts the call in the buckets of its route for its actor; answers the refusal, and sets the headers. */
+    takeLimit (request: FastifyRequest, reply: FastifyReply): DomainError | undefined
+  }
+}
+
+export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin, mediaPerMin, limitScale }) {
+  const { classes, workspace } = policies(limitScale)
+  const buckets = createBuckets(() => performance.now())
+
+  await app.register(rateLimiter, {
+    global: true,
+    hook: 'onRequest',
+    cache: 50_000,
+    timeWindow: 60_000,
+    keyGenerator: (request) => `${isMedia(request) ? 'm' : 'a'} ${networkOf(request.ip, 'whole')}`,
+    max: (request) => isMedia(request) ? mediaPerMin : floodPerMin,
+    errorResponseBuilder: (_request, { ttl }) => refusal('flood', ttl),
+    addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false },
+    addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
+  })
+
+  app.decorate('takeLimit', (request: FastifyRequest, reply: FastifyReply) => {
+    const policy = classes[request.routeOptions.config.limit ?? 'free']
+    if (policy === null) return undefined
+    const { actor } = request
+    const mine = buckets.take(policy, keyOf(policy, request, actor))
+    const all = actor.workspaceId === '' ? undefined : buckets.take(workspace, actor.workspaceId)
+    tell(reply, policy, mine, all)
+    if (!mine.isAllowed) return refusal(policy.name, mine.retryAfterMs)
+    return all?.isAllowed === false ? refusal(workspace.name, all.retryAfterMs) : undefined
+  })
+
+  // An attempt that succeeded was no guess (`identity.md` 4.8).
+  app.addHook('onRoute', (route) => {
+    const auth = route.config?.limit === 'auth' ? classes.auth : null
+    if (auth === null) return
+    route.onResponse = [...[route.onResponse ?? []].flat(), async (request, reply) => {
+      if (reply.statusCode < 400 || reply.statusCode >= 500) buckets.refund(auth, keyOf(auth, request, request.actor))
+    }]
+  })
+}, { name: 'rate-limit', dependencies: ['context', 'headers'] })
+
+function isMedia (request: FastifyRequest): boolean {
+  return request.raw.url?.startsWith('/m/') === true
+}
+
+function keyOf (policy: ClassPolicy, request: FastifyRequest, actor: Actor): string {
+  const isKnown = policy.by === 'principal' && actor.id !== ''
+  return isKnown ? actor.userId ?? actor.id : networkOf(request.ip, policy.name === 'auth' ? '/24' : 'whole')
+}
+
+function tell (reply: FastifyReply, policy: ClassPolicy, mine: Taken, all: Taken | undefined): void {
+  reply.header('ratelimit-policy', all === undefined ? policy.header : policy.headerWithWorkspace)
+  reply.header('ratelimit', `"${policy.name}";r=${mine.left};t=${Math.ceil(1 / policy.perSecond)}`)
+}
+
+function refusal (bucket: string, retryAfterMs: number): DomainError {
+  return HttpError.rate_limited({ bucket, cost: 1 }, { retryAfterMs })
+}

@@ -1,0 +1,49 @@
+import fp from 'fastify-plugin'
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client'
+
+export interface TelemetryOptions { role: 'server' | 'worker', version: string }
+
+export interface HealthCheck {
+  name: string
+  /** A failing critical check turns readiness to 503; any other one only warns. */
+  critical: boolean
+  timeoutMs: number
+  /** Rejects, or answers why it fails. */
+  check: () => Promise<unknown>
+}
+
+/** What `/health/ready` asks in the background; registered by the plugin that owns the dependency. */
+export interface HealthChecks {
+  add (check: HealthCheck): void
+  list (): readonly HealthCheck[]
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    metrics: Registry
+    healthChecks: HealthChecks
+  }
+}
+
+function createHealthChecks (): HealthChecks {
+  const checks = new Map<string, HealthCheck>()
+  return {
+    add (check) {
+      if (checks.has(check.name)) throw new Error(`health check ${check.name} is added twice`)
+      checks.set(check.name, check)
+    },
+    list: () => [...checks.values()]
+  }
+}
+
+export default fp<TelemetryOptions>(async function telemetry (app, { role, version }) {
+  const metrics = new Registry()
+  metrics.setDefaultLabels({ role })
+  collectDefaultMetrics({ register: metrics, prefix: 'switchyard_' })
+  new Gauge({
+    name: 'switchyard_build', help: 'Version at work', labelNames: ['version'], registers: [metrics]
+  }).set({ version }, 1)
+  app.decorate('metrics', metrics)
+  app.decorate('healthChecks', createHealthChecks())
+  app.addHook('onClose', () => { metrics.clear() })
+}, { name: 'telemetry' })
