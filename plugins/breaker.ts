@@ -20,7 +20,10 @@ export class CircuitOpenError extends Error {
 type Work = () => Promise<unknown>
 type Counts = (error: unknown) => boolean
 
-interface Entry { breaker: CircuitBreaker<[Work, Counts], unknown>, openedAt: number }
+/** An error that says nothing about the service rides home as a result. */
+interface Outcome { value?: unknown, error?: Error }
+
+interface Entry { breaker: CircuitBreaker<[Work, Counts], Outcome>, openedAt: number }
 
 const resetMs = 15_000
 /** Names come from addresses that strangers type: the one used longest ago makes room. */
@@ -32,12 +35,9 @@ const breaker = fp(async function breaker (app) {
     call: async <T>(name: string, work: () => Promise<T>, { counts = () => true }: { counts?: Counts } = {}) => {
       const entry = take(entries, name)
       if (entry.breaker.opened) throw new CircuitOpenError(name, remainingMs(entry))
-      try {
-        return await entry.breaker.fire(work, counts) as T
-      } catch (error) {
-        if (CircuitBreaker.isOurError(error as Error)) throw new CircuitOpenError(name, remainingMs(entry))
-        throw error
-      }
+      const outcome = await fire(name, entry, work, counts)
+      if (outcome.error !== undefined) throw outcome.error
+      return outcome.value as T
     }
   })
   app.addHook('onClose', () => {
@@ -46,6 +46,24 @@ const breaker = fp(async function breaker (app) {
 }, { name: 'breaker', dependencies: ['telemetry'] })
 
 export default breaker
+
+async function fire (name: string, entry: Entry, work: Work, counts: Counts): Promise<Outcome> {
+  try {
+    return await entry.breaker.fire(work, counts)
+  } catch (error) {
+    if (CircuitBreaker.isOurError(error as Error)) throw new CircuitOpenError(name, remainingMs(entry))
+    throw error
+  }
+}
+
+async function attempt (work: Work, counts: Counts): Promise<Outcome> {
+  try {
+    return { value: await work() }
+  } catch (error) {
+    if (counts(error)) throw error
+    return { error: error as Error }
+  }
+}
 
 function take (entries: Map<string, Entry>, name: string): Entry {
   const entry = entries.get(name) ?? create(name)
@@ -60,15 +78,14 @@ function take (entries: Map<string, Entry>, name: string): Entry {
 }
 
 function create (name: string): Entry {
-  const breaker = new CircuitBreaker<[Work, Counts], unknown>(async (work) => await work(), {
+  const breaker = new CircuitBreaker<[Work, Counts], Outcome>(attempt, {
     name,
     timeout: false,
     resetTimeout: resetMs,
     errorThresholdPercentage: 50,
     volumeThreshold: 10,
     rollingPercentilesEnabled: false,
-    enableSnapshots: false,
-    errorFilter: (error: unknown, _work: Work, counts: Counts) => !counts(error)
+    enableSnapshots: false
   })
   const entry: Entry = { breaker, openedAt: 0 }
   breaker.on('open', () => { entry.openedAt = performance.now() })

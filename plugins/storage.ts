@@ -8,5 +8,5 @@ declare module 'fastify' {
 
 export default fp<{ offline: boolean }>(async function storage (app) {
   app.declare({ domain: 'storage', collections: storageCollections })
-  app.decorate('storage', createGridFsStorage(app.db))
+  app.decorate('storage', createGridFsStorage(app.db, app.clock))
 }, { name: 'storage', dependencies: ['errors', 'mongo'] })

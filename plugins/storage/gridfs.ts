@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Binary, GridFSBucket, MongoServerError, ObjectId, type Db } from 'mongodb'
-import type { CollectionDefinition, Storage, StoredObject } from '../../src/kernel/index.ts'
+import type { Clock, CollectionDefinition, Storage, StoredObject } from '../../src/kernel/index.ts'
 
 const bucketName = 'media.objects'
 const chunkBytes = 512 * 1024
@@ -25,10 +25,10 @@ export const storageCollections: readonly CollectionDefinition[] = [
 ]
 
 /** Stored bytes in GridFS (`media.md` 4.1). */
-export function createGridFsStorage (db: Db): Storage {
+export function createGridFsStorage (db: Db, clock: Clock): Storage {
   const files = db.collection<FileRow>(`${bucketName}.files`)
   const chunks = db.collection<ChunkRow>(`${bucketName}.chunks`)
-  const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes, writeConcern: { w: 1 } })
+  const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes })
 
   async function find (key: string): Promise<FileRow | null> {
     return await files.findOne({ 'metadata.key': key })
@@ -52,9 +52,8 @@ export function createGridFsStorage (db: Db): Storage {
     const id = new ObjectId()
     try {
       const { length, sha256 } = await pour(chunks, id, body)
-      return {
-        _id: id, length, chunkSize: chunkBytes, uploadDate: new Date(), filename: key, metadata: { key, type, sha256 }
-      }
+      const metadata = { key, type, sha256 }
+      return { _id: id, length, chunkSize: chunkBytes, uploadDate: clock.now(), filename: key, metadata }
     } catch (error) {
       await chunks.deleteMany({ files_id: id })
       throw error

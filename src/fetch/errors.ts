@@ -16,7 +16,6 @@ export const FetchError = defineErrors('fetch', {
   too_large: { kind: 'invalid', message: 'The answer is larger than allowed.' },
   bomb: { kind: 'invalid', message: 'The answer unpacks to far more than was sent.' },
   bad_encoding: { kind: 'invalid', message: 'The answer is packed in a way that is not understood.' },
-  bad_answer: { kind: 'unavailable', message: 'The answer breaks the rules of the protocol.' },
   refused: { kind: 'invalid', message: 'The host refuses to give the file.', details: status },
   host_unavailable: { kind: 'unavailable', message: 'The host cannot give the file now.', details: status },
   host_throttled: { kind: 'rate_limited', message: 'The host asks to come back later.', details: status },

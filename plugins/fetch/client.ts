@@ -1,0 +1,195 @@
+import { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import {
+  isDomainError,
+  type Breakers, type FetchAnswer, type FetchProfile, type FetchRequest, type SafeFetch
+} from '../../src/kernel/index.ts'
+import {
+  FetchError, createAllowed, isDeniedAddress, literalOf, parseTarget, profiles, type Allowed, type Limits
+} from '../../src/fetch/index.ts'
+import { guardBody, judgeHeaders } from './body.ts'
+import { toFetchError } from './failures.ts'
+import { createPools, type Pools } from './pools.ts'
+import { createOwnAddresses, createResolver, lookupBySystem, type Lookup } from './resolver.ts'
+import { createWatch, type Watch } from './watch.ts'
+
+export interface ClientOptions {
+  allow: readonly string[]
+  userAgent: string
+  breakers: Breakers
+  /** Who is asked for the addresses of a name. */
+  lookup?: Lookup
+  limits?: Partial<Record<FetchProfile, Limits>>
+}
+
+export type FetchClient = Pick<SafeFetch, 'buffer' | 'stream' | 'check'> & { close (): Promise<void> }
+
+interface Parts {
+  allowed: Allowed
+  own: () => ReadonlySet<string>
+  resolve: Lookup
+  pools: Pools
+  breakers: Breakers
+  userAgent: string
+  limits: Record<FetchProfile, Limits>
+}
+
+interface Hop { url: URL, method: string, headers: Record<string, string>, body: string | Buffer | null }
+interface Reply {
+  status: number
+  headers: Record<string, string>
+  body: Dispatcher.ResponseData['body']
+  firstByteMs: number
+}
+
+/** The guarded client (`jobs.md` 4.11): judges every hop, pins what it vetted, and keeps the limits of the profile. */
+export function createFetchClient (options: ClientOptions): FetchClient {
+  const parts: Parts = {
+    allowed: createAllowed(options.allow),
+    own: createOwnAddresses(),
+    resolve: createResolver(options.lookup ?? lookupBySystem),
+    pools: createPools(),
+    breakers: options.breakers,
+    userAgent: options.userAgent,
+    limits: { ...profiles, ...options.limits }
+  }
+
+  async function stream (profile: FetchProfile, request: FetchRequest, { signal }: { signal?: AbortSignal } = {}) {
+    const limits = parts.limits[profile]
+    const watch = createWatch(limits, signal)
+    try {
+      const { hop, hops, reply } = await follow(parts, limits, request, watch)
+      const encodings = hop.method === 'HEAD' ? [] : judgeReply(reply, limits)
+      const body = Readable.from(guardBody(reply.body, { encodings, limits, watch }), { objectMode: false })
+      return { ...toAnswer(hop.url, hops, reply), body }
+    } catch (error) {
+      watch.end()
+      throw toFetchError(error, watch.signal)
+    }
+  }
+
+  return {
+    stream,
+    async buffer (profile, request, options) {
+      const { body, ...answer } = await stream(profile, request, options)
+      const pieces: Buffer[] = []
+      for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece)
+      return { ...answer, body: Buffer.concat(pieces) }
+    },
+    async check (text, { httpsOnly = false } = {}) {
+      const url = parseTarget(text, { allowed: parts.allowed, own: parts.own(), httpsOnly })
+      await vet(parts, url)
+      return url
+    },
+    async close () { await parts.pools.close() }
+  }
+}
+
+function judgeReply (reply: Reply, limits: Limits) {
+  try {
+    return judgeHeaders(reply.headers, limits)
+  } catch (error) {
+    reply.body.on('error', () => {}).destroy()
+    throw error
+  }
+}
+
+function toAnswer (url: URL, hops: string[], { status, headers, firstByteMs }: Reply): FetchAnswer {
+  return { finalUrl: url.href, hops, status, headers, timings: { firstByteMs } }
+}
+
+/** Walks the redirects by hand; each hop is judged afresh. */
+async function follow (parts: Parts, limits: Limits, request: FetchRequest, watch: Watch) {
+  const hops: string[] = []
+  let hop = firstHop(parts, limits, request)
+  for (;;) {
+    const reply = await exchange(parts, limits, hop, watch)
+    const location = limits.follows.includes(reply.status) ? reply.headers['location'] : undefined
+    if (location === undefined) return { hop, hops, reply }
+    // Read to its end, so that the connection can be used for the next hop.
+    reply.body.dump({ limit: 64 * 1024 }).catch(() => {})
+    hops.push(hop.url.href)
+    if (hops.length > limits.redirects) throw FetchError.redirect_limit()
+    hop = nextHop(parts, limits, hop, reply.status, location)
+  }
+}
+
+function firstHop ({ allowed, own, userAgent }: Parts, limits: Limits, request: FetchRequest): Hop {
+  const { url, method = limits.methods[0] ?? 'GET', headers = {}, body = null } = request
+  if (!limits.methods.includes(method)) throw FetchError.bad_url({}, { detail: `${method} is not allowed here.` })
+  const names = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  return {
+    url: parseTarget(url, { allowed, own: own() }),
+    method,
+    body,
+    headers: {
+      accept: '*/*',
+      'accept-encoding': limits.isRaw ? 'identity' : 'gzip, deflate, br',
+      ...names,
+      'user-agent': userAgent
+    }
+  }
+}
+
+const credentials = ['authorization', 'cookie', 'proxy-authorization']
+
+function nextHop (parts: Parts, limits: Limits, hop: Hop, status: number, location: string): Hop {
+  const target = URL.parse(location, hop.url.href)
+  if (target === null) throw FetchError.bad_url({}, { detail: 'The redirect names no address.' })
+  const url = parseTarget(target.href, { allowed: parts.allowed, own: parts.own() })
+  judgeRedirect(limits, hop.url, url)
+  const dropped = new Set(url.origin === hop.url.origin ? [] : credentials)
+  const isKept = status === 307 || status === 308 || hop.method === 'HEAD'
+  if (!isKept) dropped.add('content-type').add('content-length')
+  const headers = Object.fromEntries(Object.entries(hop.headers).filter(([name]) => !dropped.has(name)))
+  return isKept ? { ...hop, url, headers } : { url, headers, method: 'GET', body: null }
+}
+
+function judgeRedirect (limits: Limits, from: URL, to: URL): void {
+  const isDowngrade = from.protocol === 'https:' && to.protocol === 'http:'
+  if (isDowngrade && limits.isDowngradeRefused) throw FetchError.redirect_downgrade()
+  if (from.origin !== to.origin && limits.across === 'same-origin') {
+    throw FetchError.forbidden_target({}, { detail: 'The redirect leads to another origin.' })
+  }
+}
+
+/** The addresses of a host, all of them vetted. Throws `forbidden_target`, `dns_failed`. */
+async function vet ({ allowed, own, resolve }: Parts, url: URL): Promise<string[]> {
+  const literal = literalOf(url.hostname)
+  const addresses = literal === undefined ? await resolve(url.hostname) : [literal]
+  if (!allowed(url) && addresses.some((address) => isDeniedAddress(address, own()))) throw FetchError.forbidden_target()
+  return addresses
+}
+
+async function exchange (parts: Parts, limits: Limits, hop: Hop, watch: Watch): Promise<Reply> {
+  watch.await()
+  const addresses = await vet(parts, hop.url)
+  const pool = parts.pools.take(hop.url.origin, addresses, limits.connections)
+  return await parts.breakers.call(`fetch ${hop.url.host}`, async () => {
+    const startedAt = performance.now()
+    try {
+      watch.signal.throwIfAborted()
+      const { statusCode, headers, body } = await pool.request({
+        path: hop.url.pathname + hop.url.search,
+        method: hop.method as 'GET',
+        headers: hop.headers,
+        body: hop.body,
+        signal: watch.signal,
+        reset: false
+      })
+      watch.begin()
+      return { status: statusCode, headers: plain(headers), body, firstByteMs: performance.now() - startedAt }
+    } catch (error) {
+      throw toFetchError(error, watch.signal)
+    }
+  }, { counts: saysHostIsDown })
+}
+
+function saysHostIsDown (error: unknown): boolean {
+  return ['fetch.connect_failed', 'fetch.timeout'].some((code) => isDomainError(error, code))
+}
+
+function plain (headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers)
+    .map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value ?? '']))
+}
