@@ -54,12 +54,10 @@ export default fp(async function context (app) {
 
   app.addHook('onRequest', (request, reply, done) => {
     const own = begin(request, reply)
-    const { url } = request.raw
+    const { url, headers } = request.raw
+    if (headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0) watchBody(request, reply)
     if (url !== undefined && url.length > queryLimit) done(HttpError.uri_too_long())
     else withContext(own, done)
-    if (request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length']) > 0) {
-      watchBody(request, reply)
-    }
   })
   // A parsed body goes on from an event of its socket, which knows nothing of the request.
   app.addHook('preValidation', (request, _reply, done) => { withContext(request.context, done) })

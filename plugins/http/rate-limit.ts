@@ -31,8 +31,7 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
   const buckets = createBuckets(() => performance.now())
 
   await app.register(rateLimiter, {
-    global: true,
-    hook: 'onRequest',
+    global: false,
     cache: 50_000,
     timeWindow: 60_000,
     keyGenerator: (request) => `${isMedia(request) ? 'm' : 'a'} ${networkOf(request.ip, 'whole')}`,
@@ -41,6 +40,9 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
     addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false },
     addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   })
+
+  // A hook of the app, not of its routes: paths that do not exist count too.
+  app.addHook('onRequest', app.rateLimit())
 
   app.decorate('takeLimit', (request: FastifyRequest, reply: FastifyReply) => {
     const policy = classes[request.routeOptions.config.limit ?? 'free']

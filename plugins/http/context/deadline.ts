@@ -30,14 +30,19 @@ export function createContext (request: FastifyRequest, timeoutMs: number): Cont
   }
 }
 
-/** Cuts a body that stands still. */
-export function watchBody (request: FastifyRequest, reply: FastifyReply): void {
-  const { raw } = request
-  const { socket } = raw
-  socket.setTimeout(bodyIdleMs, () => {
+/** Refuses a body that stands still. */
+export function watchBody ({ raw }: FastifyRequest, reply: FastifyReply): void {
+  let seen = -1
+  const timer = setTimeout(() => {
     if (raw.complete || reply.sent) return
+    if (raw.socket.bytesRead !== seen) {
+      seen = raw.socket.bytesRead
+      timer.refresh()
+      return
+    }
     reply.header('connection', 'close')
     reply.send(HttpError.body_timeout())
-  })
-  raw.once('end', () => { socket.setTimeout(0) })
+  }, bodyIdleMs)
+  timer.unref()
+  raw.once('close', () => { clearTimeout(timer) })
 }
