@@ -12,6 +12,9 @@ interface Started { app: FastifyInstance, address: string | null }
 
 /** Runs an app until a signal, or until the parent that started it is gone; then closes it in good order. */
 export async function runProcess (role: string, start: () => Promise<Started>): Promise<void> {
+  let leave = (): void => { process.exit(1) }
+  if (process.connected) process.once('disconnect', () => { leave() })
+  process.channel?.unref()
   await exitOnError(async () => {
     const { app, address } = await start()
     const closer = closeWithGrace({ delay: graceMs, logger: app.log }, async ({ err, signal }) => {
@@ -19,10 +22,7 @@ export async function runProcess (role: string, start: () => Promise<Started>): 
       else app.log.info({ signal }, 'closing')
       await app.close()
     })
-    if (process.connected) {
-      process.once('disconnect', () => { closer.close() })
-      process.channel?.unref()
-    }
+    leave = () => { closer.close() }
     announce({ msg: 'ready', role, pid: process.pid, address })
   })
 }

@@ -6,8 +6,8 @@ import type { Config } from '../src/config/index.ts'
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/compile'))
 const { exitOnError } = await import('../plugins/entrypoint.ts')
 
-// `--first-operator <mail>`: makes the first operator of a store without users. `--operator <mail>`: the same, and a new
-// password as long as no operator has signed in. The one-time password is the last line printed, and never logged.
+// `--first-operator <mail>`: makes the first operator of a store without users. `--operator <mail>`: the same, and
+// a new password as long as no operator has signed in. The one-time password is printed last, and never logged.
 const options = { operator: { type: 'string' }, 'first-operator': { type: 'string' } } as const
 
 await exitOnError(async () => {
