@@ -1,0 +1,204 @@
+import type { Db } from 'mongodb'
+import type { Progress, Session } from '../../kernel/index.ts'
+import { expiryOf, type Attempt, type RunRow, type StartKey } from '../run.ts'
+
+const fast = { writeConcern: { w: 1 } } as const
+
+export interface Letter {
+  _id: string
+  workspaceId: string
+  runId: string
+  name: string
+  class: string
+  code: string
+  message: string
+  fingerprint: string
+  attempts: Attempt[]
+  state: 'open' | 'replayed' | 'discarded'
+  codeVersion: string
+  failedAt: Date
+}
+
+/** How a start ended; differing ones ride in one bulk. */
+export type Outcome =
+  | { kind: 'done', result?: unknown }
+  | { kind: 'again', runAt: Date, isCounted: boolean, isConflict: boolean, attempt: Attempt | undefined }
+  | { kind: 'ended', state: 'cancelled' | 'expired' }
+
+export type ClaimRepository = ReturnType<typeof createClaimRepository>
+
+const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
+
+/** Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). */
+export function createClaimRepository (db: Db) {
+  const rows = db.collection<RunRow>('jobs.runs')
+  const letters = db.collection<Letter>('jobs.letters')
+
+  function claimed (claim: string, worker: string, now: Date) {
+    return {
+      $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now, updatedAt: now },
+      $inc: { fence: 1, starts: 1 }
+    }
+  }
+
+  return {
+    /** Claims published runs of one release number under a fresh token; answers those it got. */
+    async claim (ids: readonly string[], release: number, start: { claim: string, worker: string, now: Date }): Promise<RunRow[]> {
+      const { claim, worker, now } = start
+      await rows.updateMany({ _id: { $in: [...ids] }, release, state: 'published' }, claimed(claim, worker, now), fast)
+      return await this.byClaim(ids, claim)
+    },
+
+    /** What a claim got, also after an error left that open. */
+    async byClaim (ids: readonly string[], claim: string): Promise<RunRow[]> {
+      return await rows.find({ _id: { $in: [...ids] }, claim, state: 'running' }, { readConcern: { level: 'local' } }).toArray()
+    },
+
+    /** Where a delivery stands that nobody could claim as published. */
+    async holderOf (id: string, release: number): Promise<{ fence: number, worker: string | null } | undefined> {
+      const run = await rows.findOne({ _id: id, release, state: 'running' }, { projection: { fence: 1, worker: 1 } })
+      return run === null ? undefined : { fence: run.fence, worker: run.worker }
+    },
+
+    /** Takes a running run over from a holder that is gone. */
+    async takeOver (id: string, fence: number, start: { claim: string, worker: string, now: Date }): Promise<RunRow[]> {
+      const { $set, $inc } = claimed(start.claim, start.worker, start.now)
+      await rows.updateOne({ _id: id, fence, state: 'running' }, { $set, $inc: { ...$inc, crashes: 1 } }, { ...fast, maxTimeMS: 300 })
+      return await this.byClaim([id], start.claim)
+    },
+
+    /** Ends the start as done inside the transaction of its effect; false when another start has the run. */
+    async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(running(key), {
+        $set: {
+          state: 'done', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('done', now.getTime()),
+          ...(result === undefined ? {} : { result })
+        }
+      }, { session })
+      return matchedCount === 1
+    },
+
+    /** Guards a transaction in the middle of a start; false when another start has the run. */
+    async touch (session: Session, key: StartKey, now: Date, progress?: Progress): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        running(key), { $set: { updatedAt: now, ...(progress === undefined ? {} : { progress }) } }, { session })
+      return matchedCount === 1
+    },
+
+    async setProgress (key: StartKey, progress: Progress, now: Date): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(running(key), { $set: { progress, updatedAt: now } }, fast)
+      return matchedCount === 1
+    },
+
+    async setStep (key: StartKey, name: string, value: unknown, now: Date): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        running(key), { $set: { [`steps.${name}`]: { value }, updatedAt: now } })
+      return matchedCount === 1
+    },
+
+    /** Writes outcomes, equal ones of one claim as one update; how many matched nothing any more. */
+    async end (outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date): Promise<number> {
+      const operations = groupDone(outcomes).map(({ keys, outcome }) => {
+        const [one] = keys as [StartKey]
+        const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) } }
+        return { updateMany: { filter, update: updateOf(outcome, now) } }
+      })
+      if (operations.length === 0) return 0
+      const { matchedCount } = await rows.bulkWrite(operations, { ordered: false })
+      return outcomes.length - matchedCount
+    },
+
+    /** Ends the start as dead and writes its letter, in one transaction. */
+    async bury (session: Session, key: StartKey, letter: Letter, attempt: Attempt): Promise<boolean> {
+      const { failedAt: now } = letter
+      const error = { class: letter.class, code: letter.code, message: letter.message }
+      const { matchedCount } = await rows.updateOne(running(key), {
+        $set: { state: 'dead', isLive: false, endedAt: now, updatedAt: now, error },
+        $inc: { attempt: 1 },
+        $push: { attempts: { $each: [attempt], $slice: -20 } }
+      }, { session })
+      if (matchedCount === 1) await letters.insertOne(letter, { session })
+      return matchedCount === 1
+    },
+
+    /** Running runs of workers that are gone (P). */
+    async ofWorkers (workers: readonly string[], limit = 2000): Promise<StartOfRun[]> {
+      const found = await rows.find(
+        { state: 'running', worker: { $in: [...workers] } }, { projection: startFields }
+      ).limit(limit).toArray()
+      return found.map(toStart)
+    },
+
+    /** Names of workers that hold running runs (P). */
+    async holders (): Promise<string[]> {
+      return (await rows.distinct('worker', { state: 'running' })).filter((worker) => worker !== null)
+    },
+
+    /** Returns the run of a dead worker to pending; one by one, since one may still be locked by an open transaction. */
+    async crash (start: StartOfRun, now: Date): Promise<boolean> {
+      const attempt: Attempt = {
+        fence: start.fence, startedAt: start.startedAt ?? now, endedAt: now, outcome: 'crashed', class: 'crash', code: 'crash', message: 'the worker died'
+      }
+      const { modifiedCount } = await rows.updateOne({ _id: start.id, fence: start.fence, state: 'running' }, {
+        $set: { state: 'pending', isLive: false, heldBy: null, claim: null, worker: null, runAt: now },
+        $inc: { crashes: 1 },
+        $push: { attempts: { $each: [attempt], $slice: -20 } }
+      }, { maxTimeMS: 1000 })
+      return modifiedCount === 1
+    }
+  }
+}
+
+export interface StartOfRun {
+  id: string
+  fence: number
+  release: number
+  queue: string
+  workspaceId: string
+  serial: string | undefined
+  worker: string | null
+  startedAt: Date | undefined
+}
+
+const startFields = { fence: 1, release: 1, queue: 1, workspaceId: 1, serial: 1, worker: 1, startedAt: 1 } as const
+
+function toStart (run: RunRow): StartOfRun {
+  const { _id, fence, release, queue, workspaceId, serial, worker, startedAt } = run
+  return { id: _id, fence, release, queue, workspaceId, serial, worker, startedAt }
+}
+
+interface Group { keys: StartKey[], outcome: Outcome }
+
+/** Starts of one claim that are done without a result are one update. */
+function groupDone (outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>): Group[] {
+  const groups: Group[] = []
+  const byClaim = new Map<string, Group>()
+  for (const { key, outcome } of outcomes) {
+    const name = outcome.kind === 'done' && outcome.result === undefined ? `${key.claim} ${key.fence}` : undefined
+    const there = name === undefined ? undefined : byClaim.get(name)
+    if (there !== undefined) {
+      there.keys.push(key)
+      continue
+    }
+    const group = { keys: [key], outcome }
+    groups.push(group)
+    if (name !== undefined) byClaim.set(name, group)
+  }
+  return groups
+}
+
+function updateOf (outcome: Outcome, now: Date) {
+  if (outcome.kind === 'again') {
+    const { runAt, isCounted, isConflict, attempt } = outcome
+    return {
+      $set: { state: 'pending' as const, isLive: false, heldBy: null, claim: null, worker: null, runAt, updatedAt: now },
+      $inc: { attempt: isCounted ? 1 : 0, conflicts: isConflict ? 1 : 0 },
+      ...(attempt === undefined ? {} : { $push: { attempts: { $each: [attempt], $slice: -20 } } })
+    }
+  }
+  const state = outcome.kind === 'done' ? 'done' as const : outcome.state
+  const result = outcome.kind === 'done' && outcome.result !== undefined ? { result: outcome.result } : {}
+  return {
+    $set: { state, isLive: false, endedAt: now, updatedAt: now, ...expiryOf(state, now.getTime()), ...result }
+  }
+}

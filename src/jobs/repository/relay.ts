@@ -1,0 +1,163 @@
+import type { Db } from 'mongodb'
+import type { Lane, Queue } from '../../kernel/index.ts'
+import { expiryOf, type RunRow } from '../run.ts'
+
+const fast = { writeConcern: { w: 1 } } as const
+
+export type Candidate = Pick<RunRow,
+  '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'serial' | 'seq' | 'target' | 'release' | 'deadlineAt' | 'starts'>
+
+export interface Delivery { id: string, release: number, queue: Queue, lane: Lane }
+
+const shown = {
+  workspaceId: 1, name: 1, v: 1, queue: 1, lane: 1, serial: 1, seq: 1, target: 1, release: 1, deadlineAt: 1, starts: 1
+} as const
+
+export type RelayRepository = ReturnType<typeof createRelayRepository>
+
+/** What the relay reads and writes (P: of all workspaces); every write is a compare-and-set. */
+export function createRelayRepository (db: Db) {
+  const rows = db.collection<RunRow>('jobs.runs')
+
+  return {
+    /** Runs that are published or running, by queue. */
+    async live (): Promise<Map<string, number>> {
+      const counts = await rows.aggregate<{ _id: string, count: number }>([
+        { $match: { isLive: true } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
+      ]).toArray()
+      return new Map(counts.map(({ _id, count }) => [_id, count]))
+    },
+
+    /** Due runs of a queue and lane that nothing holds, the longest due first. */
+    async due (queue: Queue, lane: Lane, now: Date, limit: number): Promise<Candidate[]> {
+      if (limit <= 0) return []
+      return await rows.find(
+        { state: 'pending', queue, lane, heldBy: null, runAt: { $lte: now } }, { projection: shown }
+      ).sort({ runAt: 1, _id: 1 }).limit(limit).toArray()
+    },
+
+    /** When the next run becomes due that is not yet. */
+    async nextAt (now: Date): Promise<Date | undefined> {
+      const [next] = await rows.find({ state: 'pending', runAt: { $gt: now } }, { projection: { runAt: 1 } })
+        .sort({ runAt: 1 }).limit(1).toArray()
+      return next?.runAt
+    },
+
+    /** Those of the serials that have a live run. */
+    async liveSerials (serials: ReadonlyArray<{ workspaceId: string, serial: string }>): Promise<Set<string>> {
+      if (serials.length === 0) return new Set()
+      const found = await rows.find({
+        isLive: true,
+        workspaceId: { $in: [...new Set(serials.map((one) => one.workspaceId))] },
+        serial: { $in: serials.map((one) => one.serial) }
+      }, { projection: { workspaceId: 1, serial: 1 } }).toArray()
+      return new Set(found.map((run) => `${run.workspaceId} ${run.serial}`))
+    },
+
+    /** The run of a serial whose turn it is: one that never started and is not due holds nobody up. */
+    async firstOfSerial (workspaceId: string, serial: string, now: Date): Promise<string | undefined> {
+      const [first] = await rows.find(
+        { state: 'pending', workspaceId, serial, $or: [{ runAt: { $lte: now } }, { starts: { $gt: 0 } }] },
+        { projection: { _id: 1 } }
+      ).sort({ seq: 1 }).limit(1).toArray()
+      return first?._id
+    },
+
+    async hold (ids: readonly string[], reason: string): Promise<void> {
+      if (ids.length === 0) return
+      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending', heldBy: null }, { $set: { heldBy: reason } }, fast)
+    },
+
+    /** Lets go of the next run of a serial. */
+    async freeSerial (workspaceId: string, serial: string): Promise<void> {
+      const [next] = await rows.find({ state: 'pending', workspaceId, serial, heldBy: 'serial' }, { projection: { _id: 1 } })
+        .sort({ seq: 1 }).limit(1).toArray()
+      if (next !== undefined) await rows.updateOne({ _id: next._id, heldBy: 'serial' }, { $set: { heldBy: null } }, fast)
+    },
+
+    /** Serials with a run that is held for a serial nobody has any more: what a lost message leaves behind. */
+    async freeStaleSerials (): Promise<number> {
+      const held = await rows.aggregate<{ _id: { workspaceId: string, serial: string } }>([
+        { $match: { state: 'pending', serial: { $exists: true }, heldBy: 'serial' } },
+        { $group: { _id: { workspaceId: '$workspaceId', serial: '$serial' } } }, { $limit: 1000 }
+      ]).toArray()
+      for (const { _id } of held) {
+        const isLive = await rows.findOne({ isLive: true, ..._id }, { projection: { _id: 1 } }) !== null
+        if (!isLive) await this.freeSerial(_id.workspaceId, _id.serial)
+      }
+      return held.length
+    },
+
+    async release (reason: string, target?: string): Promise<number> {
+      const { modifiedCount } = await rows.updateMany(
+        { state: 'pending', heldBy: reason, ...(target === undefined ? {} : { target }) }, { $set: { heldBy: null } }, fast)
+      return modifiedCount
+    },
+
+    /** Shows on due runs of queues without a worker why they wait. */
+    async holdQueues (queues: readonly Queue[], now: Date): Promise<void> {
+      if (queues.length === 0) return
+      await rows.updateMany(
+        { state: 'pending', queue: { $in: [...queues] }, heldBy: null, runAt: { $lte: now } },
+        { $set: { heldBy: 'no_worker' } }, fast)
+    },
+
+    async expire (ids: readonly string[], now: Date): Promise<void> {
+      if (ids.length === 0) return
+      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending' }, {
+        $set: { state: 'expired', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('expired', now.getTime()) }
+      })
+    },
+
+    /** Publishes runs of one release number; answers those that this pass really got. */
+    async publish (runs: readonly Candidate[], pass: string, now: Date): Promise<Delivery[]> {
+      const [one] = runs
+      if (one === undefined) return []
+      const ids = runs.map((run) => run._id)
+      const release = one.release + 1
+      const toDelivery = (run: Candidate): Delivery => ({ id: run._id, release, queue: run.queue, lane: run.lane })
+      let published = 0
+      try {
+        const { modifiedCount } = await rows.updateMany(
+          { _id: { $in: ids }, state: 'pending', release: one.release },
+          { $set: { state: 'published', isLive: true, release, publishedAt: now, pass, heldBy: null } }, fast)
+        published = modifiedCount
+      } catch (error) {
+        // Another keeper made a run of the same serial live meanwhile: what is ours is read back below.
+        if ((error as { code?: number }).code !== 11000) throw error
+      }
+      if (published === ids.length) return runs.map(toDelivery)
+      const mine = await rows.find({ _id: { $in: ids }, pass }, { projection: { _id: 1 } }).toArray()
+      const got = new Set(mine.map((run) => run._id))
+      return runs.filter((run) => got.has(run._id)).map(toDelivery)
+    },
+
+    /** Published runs since then, or until then: what may have no delivery in Redis. */
+    async published (range: { since?: Date, until?: Date }, limit = 5000): Promise<Delivery[]> {
+      const publishedAt = { ...(range.since && { $gte: range.since }), ...(range.until && { $lte: range.until }) }
+      const found = await rows.find(
+        { isLive: true, state: 'published', publishedAt }, { projection: { release: 1, queue: 1, lane: 1 } }
+      ).limit(limit).toArray()
+      return found.map(({ _id, release, queue, lane }) => ({ id: _id, release, queue, lane }))
+    },
+
+    /** Whether published runs of the queue wait since before then. */
+    async hasPublished (queue: Queue, until: Date): Promise<boolean> {
+      return await rows.findOne(
+        { isLive: true, queue, state: 'published', publishedAt: { $lte: until } }, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Takes published runs back to pending: all of them where Redis was emptied, else the named ones. */
+    async takeBack (deliveries?: readonly Delivery[]): Promise<number> {
+      const change = { $set: { state: 'pending' as const, isLive: false, heldBy: null } }
+      if (deliveries === undefined) {
+        return (await rows.updateMany({ isLive: true, state: 'published' }, change, fast)).modifiedCount
+      }
+      let count = 0
+      for (const { id, release } of deliveries) {
+        count += (await rows.updateOne({ _id: id, release, state: 'published' }, change, fast)).modifiedCount
+      }
+      return count
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import type { Db } from 'mongodb'
+import type { RunState, Session } from '../../kernel/index.ts'
+import type { RunRow } from '../run.ts'
+
+export interface KeptRun { id: string, state: RunState, dataHash: string, isNew: boolean }
+
+export type RunRepository = ReturnType<typeof createRunRepository>
+
+/** Adding and reading runs. */
+export function createRunRepository (db: Db) {
+  const rows = db.collection<RunRow>('jobs.runs')
+  const kept = { projection: { state: 1, dataHash: 1, key: 1 } } as const
+
+  return {
+    /** Adds the run, or answers the one that already has its key. */
+    async add (session: Session, run: RunRow): Promise<KeptRun> {
+      if (run.key === undefined) {
+        await rows.insertOne(run, { session })
+        return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+      }
+      const { workspaceId, name, key, ...rest } = run
+      // A caught duplicate key would abort the transaction (`jobs.md` 4.1).
+      const { upsertedCount } = await rows.updateOne(
+        { workspaceId, name, key }, { $setOnInsert: rest }, { session, upsert: true })
+      if (upsertedCount === 1) return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+      const first = await rows.findOne({ workspaceId, name, key }, { session, ...kept })
+      if (first === null) throw new Error('an upsert matched nothing')
+      return { id: first._id, state: first.state, dataHash: first.dataHash, isNew: false }
+    },
+
+    /** Adds what is missing of runs of one name and workspace; answers in their order. */
+    async addMany (session: Session, runs: readonly RunRow[]): Promise<KeptRun[]> {
+      const byKey = new Map<string, KeptRun>()
+      const keys = runs.flatMap(({ key }) => key ?? [])
+      const [one] = runs
+      if (one === undefined) return []
+      if (keys.length > 0) {
+        const { workspaceId, name } = one
+        for (const run of await rows.find({ workspaceId, name, key: { $in: keys } }, { session, ...kept }).toArray()) {
+          byKey.set(run.key ?? '', { id: run._id, state: run.state, dataHash: run.dataHash, isNew: false })
+        }
+      }
+      const fresh: RunRow[] = []
+      const answers = runs.map((run): KeptRun => {
+        const there = run.key === undefined ? undefined : byKey.get(run.key)
+        if (there !== undefined) return there
+        fresh.push(run)
+        const answer = { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+        if (run.key !== undefined) byKey.set(run.key, { ...answer, isNew: false })
+        return answer
+      })
+      if (fresh.length > 0) await rows.insertMany(fresh, { session, ordered: true })
+      return answers
+    },
+
+    /** Inserts runs whose keys cannot exist yet. */
+    async insert (session: Session, runs: readonly RunRow[]): Promise<void> {
+      if (runs.length > 0) await rows.insertMany([...runs], { session })
+    },
+
+    async find (workspaceId: string, id: string): Promise<RunRow | undefined> {
+      return await rows.findOne({ _id: id, workspaceId }) ?? undefined
+    },
+
+    /** Whether nothing is live and nothing that is due waits (P: looks at all workspaces). */
+    async isQuiet (now: Date): Promise<boolean> {
+      const live = await rows.findOne({ isLive: true }, { projection: { _id: 1 } })
+      if (live !== null) return false
+      return await rows.findOne({ state: 'pending', runAt: { $lte: now } }, { projection: { _id: 1 } }) === null
+    },
+
+    /** Since when the oldest due run waits, and how many dead letters are open (P). */
+    async oldestDue (now: Date): Promise<Date | undefined> {
+      const [oldest] = await rows.find({ state: 'pending', runAt: { $lte: now } }, { projection: { runAt: 1 } })
+        .sort({ runAt: 1 }).limit(1).toArray()
+      return oldest?.runAt
+    }
+  }
+}

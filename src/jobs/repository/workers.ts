@@ -1,0 +1,65 @@
+import type { Db } from 'mongodb'
+import type { ProcessId } from '../../kernel/index.ts'
+
+/** A worker app: what it consumes and what it can handle (P). */
+export interface WorkerRow extends ProcessId {
+  _id: string
+  codeVersion: string
+  /** Concurrency by queue. */
+  queues: Record<string, number>
+  /** Names with their versions, as pairs: a name has dots, which a key must not. */
+  handles: Array<{ name: string, version: number }>
+  rssBytes: number
+  lagMs: number
+  seenAt: Date
+}
+
+const resources = 'jobs.resources'
+
+interface Resource { _id: string, holdUntil: Date, probe: boolean }
+
+export interface Hold { target: string, untilMs: number, isProbe: boolean }
+
+export type WorkerRepository = ReturnType<typeof createWorkerRepository>
+
+/** Living workers and held targets. */
+export function createWorkerRepository (db: Db) {
+  const rows = db.collection<WorkerRow>('jobs.workers')
+  const holds = db.collection<Resource>(resources)
+
+  return {
+    async see ({ _id, seenAt, ...worker }: WorkerRow): Promise<void> {
+      await rows.updateOne({ _id }, [{ $set: { ...literal(worker), seenAt: '$$NOW' } }], { upsert: true })
+    },
+
+    async remove (id: string): Promise<void> {
+      await rows.deleteOne({ _id: id })
+    },
+
+    async list (): Promise<WorkerRow[]> {
+      return await rows.find().toArray()
+    },
+
+    /** Keeps a target from being called until then; `isProbe`: only one run goes first afterwards. */
+    async hold (target: string, until: Date, isProbe: boolean): Promise<void> {
+      try {
+        await holds.updateOne({ _id: target }, { $max: { holdUntil: until }, $set: { probe: isProbe } }, { upsert: true })
+      } catch (error) {
+        if ((error as { code?: number }).code !== 11000) throw error
+      }
+    },
+
+    async holds (): Promise<Hold[]> {
+      const found = await holds.find().toArray()
+      return found.map(({ _id, holdUntil, probe }) => ({ target: _id, untilMs: holdUntil.getTime(), isProbe: probe }))
+    },
+
+    async unhold (target: string, until: Date): Promise<void> {
+      await holds.deleteOne({ _id: target, holdUntil: { $lte: until } })
+    }
+  }
+}
+
+function literal (fields: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, { $literal: value as unknown }]))
+}

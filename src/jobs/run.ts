@@ -1,0 +1,70 @@
+import type { ActorRef, Cause as Origin, Lane, Progress, Queue, RunState } from '../kernel/index.ts'
+
+/** One start that ended, as the run remembers it. */
+export interface Attempt {
+  fence: number
+  startedAt: Date
+  endedAt: Date
+  outcome: 'again' | 'dead' | 'crashed'
+  class: string
+  code: string
+  message: string
+}
+
+/** A document of `jobs.runs` (`jobs.md` 3.5). */
+export interface RunRow {
+  _id: string
+  workspaceId: string
+  name: string
+  v: number
+  data: unknown
+  queue: Queue
+  lane: Lane
+  cost: number
+  key?: string
+  dataHash: string
+  serial?: string
+  seq?: string
+  target?: string
+  state: RunState
+  isLive: boolean
+  heldBy: string | null
+  runAt: Date
+  deadlineAt?: Date
+  release: number
+  fence: number
+  claim: string | null
+  /** Token of the relay pass that published it last. */
+  pass?: string
+  /** Counted starts that ended without success. */
+  attempt: number
+  starts: number
+  crashes: number
+  conflicts: number
+  worker: string | null
+  attempts: Attempt[]
+  steps?: Record<string, { value: unknown }>
+  progress?: Progress
+  result?: unknown
+  error?: { class: string, code: string, message: string }
+  cause?: Origin
+  actor?: ActorRef
+  trace?: string
+  createdAt: Date
+  updatedAt?: Date
+  publishedAt?: Date
+  startedAt?: Date
+  endedAt?: Date
+  expireAt?: Date
+}
+
+/** What names one start: every later write of it filters on all three and on `running`. */
+export interface StartKey { id: string, fence: number, claim: string }
+
+const dayMs = 86_400_000
+
+/** When an ended run leaves the store; dead ones stay with their letter. */
+export function expiryOf (state: RunState, nowMs: number): { expireAt?: Date } {
+  if (state === 'done') return { expireAt: new Date(nowMs + 7 * dayMs) }
+  return state === 'cancelled' || state === 'expired' ? { expireAt: new Date(nowMs + 30 * dayMs) } : {}
+}
