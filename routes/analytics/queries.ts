@@ -4,7 +4,7 @@ import { ref } from '../../src/kernel/schemas.ts'
 
 const auth = { by: ['session'], permission: 'analytics:data:read' } as const
 
-const data: FastifyPluginAsyncTypebox = async (app) => {
+const queries: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/queries', {
     schema: {
       operationId: 'queryAnalytics',
@@ -37,4 +37,4 @@ const data: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request) => await app.analyticsDomain.liveMetrics(request.actor))
 }
 
-export default data
+export default queries
