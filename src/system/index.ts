@@ -1,2 +1,8 @@
 export { processCollections } from './processes/indexes.ts'
 export { createProcessRepository, type ProcessEntry, type ProcessRepository } from './processes/repository.ts'
+export { markCollections } from './marks/indexes.ts'
+export { createMarkRepository, type Mark, type MarkRepository } from './marks/repository.ts'
+export { createHubMetaRepository, type HubMetaRepository } from './meta/repository.ts'
+export { idempotencyCollections } from './idempotency/indexes.ts'
+export { createIdempotencyRepository, type StoredAnswer } from './idempotency/repository.ts'
+export { createIdempotencyService, type Held, type IdempotencyService } from './idempotency/service.ts'
