@@ -3,6 +3,7 @@ import type { Config } from '../src/config/index.ts'
 import analytics from './analytics/index.ts'
 import fetch from './fetch/index.ts'
 import identity from './identity/index.ts'
+import jwks from './identity/jwks.ts'
 import jobs from './jobs/index.ts'
 import live from './live.ts'
 import media from './media/index.ts'
@@ -14,7 +15,10 @@ const routes: FastifyPluginAsync<{ config: Config }> = async (app, { config }) =
   await app.register(live)
   await app.register(jobs, { prefix: '/v1' })
   await app.register(fetch, { prefix: '/v1/fetch' })
-  if (on.has('identity')) await app.register(identity, { prefix: '/v1/identity' })
+  if (on.has('identity')) {
+    await app.register(jwks)
+    await app.register(identity, { prefix: '/v1/identity' })
+  }
   if (on.has('media')) await app.register(media)
   if (on.has('analytics')) await app.register(analytics, { prefix: '/v1/analytics' })
   if (on.has('notifications')) await app.register(notifications, { prefix: '/v1/notifications' })

@@ -68,7 +68,7 @@ export default fp(async function auth (app) {
       done(admit(request, reply, anonymousActor(from)) ?? null, payload)
       return
     }
-    authenticator().authenticate({ token: bearer(headers.authorization), ...from }).then(
+    authenticator().authenticate({ token: bearer(headers.authorization), ...from, mayChangePassword: declared.isOpenBeforePasswordChange === true }).then(
       (actor) => { done(admit(request, reply, actor) ?? null, payload) }, (error: Error) => { done(error) })
   })
 }, { name: 'auth', dependencies: ['errors', 'mongo', 'context', 'rate-limit'] })

@@ -14,13 +14,13 @@ export const IdentityError = defineErrors('identity', {
   },
   suspended: { kind: 'forbidden', message: 'The account is suspended.' },
   password_change_required: { kind: 'forbidden', message: 'The one-time password has to be changed first.' },
+  flow_expired: { kind: 'invalid', message: 'The flow has expired; start again.' },
   flow_invalid: { kind: 'invalid', message: 'There is no such flow, or it has ended.' },
   code_wrong: { kind: 'invalid', message: 'The code is wrong or has expired.' },
   weak_password: {
     kind: 'invalid', message: 'The password is too easy to guess.',
     details: Type.Object({ reasons: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 8 }) })
   },
-  email_invalid: { kind: 'invalid', message: 'This is not an address that can be written to.' },
   cipher_invalid: { kind: 'invalid', message: 'The sealed bytes were changed or moved.' },
   user_not_found: { kind: 'not_found', message: 'No user has this id.' },
   session_not_found: { kind: 'not_found', message: 'No session of this account has this id.' },

@@ -13,6 +13,8 @@ export type RouteAuth =
     owner?: string | { none: string }
     /** Greatest age of `authTime` in seconds. */
     freshness?: number
+    /** Open to a session that has to change its one-time password first (`identity.md` 4.6). */
+    isOpenBeforePasswordChange?: true
   }
 
 /** Rate classes of `conventions.md` 4.6 and the special buckets of `identity.md` 4.13 that exist. */
@@ -39,6 +41,8 @@ export interface ProofInput {
   requestId: string | null
   ip: string | null
   userAgent: string | null
+  /** The route is open before a one-time password was changed. */
+  mayChangePassword?: boolean
 }
 
 /** Handed up by identity; judges a proof for requests, sockets and internal calls. Throws `identity.*` errors. */
