@@ -107,6 +107,12 @@ t.test('the faults of the main job: cut at 60 %, resumed; no ranges for one file
     t.equal(hash(Buffer.concat([cut.body, body])), file.sha256)
     t.equal(platforms.ledger.counts().filesWhole, n === 84 ? 1 : 2, 'two answers that join are a whole file')
   }
+  platforms.faults.add({ match: { remoteId: '84' }, effect: { kind: 'cut', atByte: 300_000 } })
+  const again = await take(await get(platforms, 84, { range: 'bytes=269095-' }))
+  t.equal(again.body.length, 300_000 - 269_095, 'the place of a cut is one in the file')
+  t.equal((await get(platforms, 276, { range: 'bytes=-100' })).status, 206)
+  t.equal((await ended(platforms, 'media.get')).at(-1)!.bytesSent, 100)
+  t.equal(platforms.ledger.counts().filesWhole, 2, 'an end alone is no file')
   t.equal((await get(platforms, 0, { range: 'bytes=10-' })).status, 200)
   t.equal((await get(platforms, 0, { range: 'bytes=10-' })).status, 200, 'always')
   const outcomes = (await ended(platforms, 'media.get')).map(({ outcome, status, range }) => [outcome, status, range])
