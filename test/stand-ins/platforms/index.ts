@@ -6,10 +6,10 @@ import { createLedger, type Ledger } from './ledger.ts'
 import { createLimits } from './limits.ts'
 import { createWorld, type World, type WorldOptions } from './world.ts'
 
-export { mainJobFaults, type Effect, type Fault } from './faults.ts'
+export { mainJobFaults, type Effect } from './faults.ts'
 export { madeFile, readImages, type PoolFile } from './images.ts'
 export { readPosts, type Post } from './posts.ts'
-export type { LedgerEntry, RequestEntry } from './ledger.ts'
+export type { RequestEntry } from './ledger.ts'
 
 export interface PlatformsOptions extends WorldOptions {
   /** 0, the default, takes a free port. */
