@@ -1,5 +1,5 @@
 import { definePermissions, type Actor } from '../kernel/index.ts'
-import type { AlertRepository } from './alert-repository.ts'
+import type { AlertRepository } from './repository/alerts.ts'
 import { AnalyticsError } from './errors.ts'
 import type { Alert } from './schemas.ts'
 

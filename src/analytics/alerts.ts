@@ -1,5 +1,5 @@
 import { uuidv7, type Clock, type EventBus, type LeaseTurn, type Tx } from '../kernel/index.ts'
-import type { AlertRepository, Instance, InstanceChange, Rule } from './alert-repository.ts'
+import type { AlertRepository, Instance, InstanceChange, Rule } from './repository/alerts.ts'
 import { alertFired, alertResolved } from './events.ts'
 import type { createQueries } from './query.ts'
 import type { AnalyticsRepository } from './repository.ts'

@@ -1,5 +1,5 @@
 export { createAnalyticsAccess, permissions } from './access.ts'
-export { createAlertRepository } from './alert-repository.ts'
+export { createAlertRepository } from './repository/alerts.ts'
 export { createAlertEvaluator } from './alerts.ts'
 export { AnalyticsError } from './errors.ts'
 export { alertFired, alertResolved, announceFired, announceResolved } from './events.ts'

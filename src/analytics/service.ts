@@ -1,6 +1,6 @@
 import { uuidv7, type Actor, type Clock, type DomainEvent, type Live, type MappedEvent, type Session, type Tx } from '../kernel/index.ts'
 import type { Position } from '../kernel/schemas.ts'
-import type { AlertRepository } from './alert-repository.ts'
+import type { AlertRepository } from './repository/alerts.ts'
 import type { AnalyticsAccess } from './access.ts'
 import { judge, keepMapped, withoutRepeats, type Judged, type KeptEvent } from './collector.ts'
 import { AnalyticsError } from './errors.ts'

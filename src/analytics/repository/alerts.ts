@@ -1,6 +1,6 @@
 import type { ClientSession, Db } from 'mongodb'
-import { partitionOf } from './keys.ts'
-import type { Alert, AlertInstance, Query } from './schemas.ts'
+import { partitionOf } from '../keys.ts'
+import type { Alert, AlertInstance, Query } from '../schemas.ts'
 
 interface RuleRow {
   _id: string
