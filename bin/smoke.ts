@@ -61,9 +61,12 @@ function launch (file: string, args: string[], env: NodeJS.ProcessEnv): Launched
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, file), ...args], {
     cwd: root, env, stdio: ['ignore', 'pipe', 'pipe']
   })
+  const firstLine = readyLine(child)
+  // Not every program is asked for one.
+  firstLine.catch(() => {})
   return {
     child,
-    firstLine: readyLine(child),
+    firstLine,
     errors: text(child.stderr),
     exit: once(child, 'exit').then(([code]: (number | null)[]) => code ?? 1)
   }
