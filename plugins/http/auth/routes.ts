@@ -60,7 +60,9 @@ interface RouteSchema {
 
 function judgeSchema (route: RouteOptions, seen: Map<string, string>, name: string): string[] {
   const schema = (route.schema ?? {}) as RouteSchema
-  if (route.config?.isForeign === true || (route as { websocket?: boolean }).websocket === true) return []
+  // A door for sockets has its own document (AsyncAPI).
+  const { websocket, wsHandler } = route as { websocket?: boolean, wsHandler?: unknown }
+  if (route.config?.isForeign === true || websocket === true || wsHandler !== undefined) return []
   const missing = (['operationId', 'tags', 'summary', 'response'] as const).filter((key) => schema[key] === undefined)
   const id = schema.operationId
   const other = id === undefined ? undefined : seen.get(id)
