@@ -44,7 +44,13 @@ async function demo (): Promise<number> {
 }
 
 async function play (stage: Awaited<ReturnType<typeof openStage>>, screen: ReturnType<typeof createScreen>) {
-  const options = { isSmall: values.small, isChaos: values.chaos, timeScale: values.chaos ? 3 : 1, quietMs: 60_000 }
+  const options = {
+    isSmall: values.small,
+    isChaos: values.chaos,
+    isScripted: values.chaos,
+    timeScale: values.chaos ? 3 : 1,
+    quietMs: 60_000
+  }
   const outcome = await Promise.race([
     runMainJob(stage, options, screen.listener),
     stop.promise.then(() => { throw new Error('Stopped before the end.') })

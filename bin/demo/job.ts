@@ -5,7 +5,10 @@ import type { Watcher } from './watcher.ts'
 
 export interface JobOptions {
   isSmall: boolean
+  /** Something is killed on the way: figures must hold, times and counts of requests are wider. */
   isChaos: boolean
+  /** The four kills of row 6, each by its count; without them something else does the killing. */
+  isScripted: boolean
   /** Factor on the times of rows 7 to 9. */
   timeScale: number
   /** How long row 9 waits for a message that must not come. */

@@ -11,10 +11,10 @@ import type { Stage } from './stage.ts'
 
 export type { Figures, JobOptions, Row } from './job.ts'
 
-/** The rows in the order of their numbers; row 6 only with chaos. */
-export function rowsOf ({ isChaos }: Pick<JobOptions, 'isChaos'>): readonly Row[] {
+/** The rows in the order of their numbers; row 6 only where it kills. */
+export function rowsOf ({ isScripted }: Pick<JobOptions, 'isScripted'>): readonly Row[] {
   const rows = [signUp, connect, firstSync, readBack, files, chaos, count, alert, notify, compare, secrets]
-  return rows.filter((row) => row !== chaos || isChaos)
+  return rows.filter((row) => row !== chaos || isScripted)
 }
 
 export interface Outcome {

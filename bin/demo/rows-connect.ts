@@ -154,7 +154,7 @@ function planAccidents (job: Job): void {
   }
   when(`listRequests:${at.cutX}`, async () => { await watchers.X.cut(2000) })
   when(`filesWhole:${at.cutY}`, async () => { await watchers.Y.cut(2000) })
-  if (!options.isChaos) return
+  if (!options.isScripted) return
   when(`listRequests:${at.mongo}`, () => { stage.kill('mongo') })
   when(`listRequests:${at.server}`, () => { stage.kill('server') })
   when(`filesWhole:${at.redis}`, () => { stage.kill('redis') })

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { startProduct, type Product } from '../start/product.ts'
 
-export type Victim = 'mongo' | 'redis' | 'server' | 'worker io keeper'
+export type Victim = 'mongo' | 'redis' | 'server' | 'server 2' | 'worker io keeper' | 'worker cpu'
 
 export interface Stage {
   /** Addresses of server A and server B. */
