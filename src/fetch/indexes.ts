@@ -1,0 +1,16 @@
+import type { CollectionDefinition } from '../kernel/index.ts'
+
+export const collections: readonly CollectionDefinition[] = [{
+  name: 'fetch.downloads',
+  indexes: [
+    { name: 'newest', keys: { workspaceId: 1, createdAt: -1, _id: -1 } },
+    {
+      name: 'active',
+      keys: { workspaceId: 1, canonicalUrl: 1 },
+      unique: true,
+      partialFilterExpression: { isActive: true }
+    },
+    // Thirty days after its end nobody asks for a transfer; the file it made lives in media.
+    { name: 'expiry', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
+  ]
+}]
