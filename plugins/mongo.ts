@@ -82,7 +82,7 @@ function hostsOf (url: string): string {
 type Wanted = Parameters<typeof fingerprintOf>[0]
 
 async function checkSchema (db: Db, wanted: readonly Wanted[]): Promise<void> {
-  const row = await db.collection<SchemaRow>('system.meta').findOne({ _id: 'schema' })
+  const row = await db.collection<SchemaRow>('sys.meta').findOne({ _id: 'schema' })
   const late = wanted.filter((one) => row?.collections[keyOf(one.name)] !== fingerprintOf(one))
   if (late.length === 0) return
   throw new Error(`The database is not on the schema of this version (${late.slice(0, 3).map(({ name }) => name).join(', ')}` +

@@ -65,6 +65,11 @@ t.test('no repository catches a duplicate key while it holds a session: that tra
   t.same(catching, [])
 })
 
+t.test('no collection begins with the prefix that MongoDB keeps for itself', async (t) => {
+  const speakers = sources.filter((file) => /^(src|plugins)\//.test(file))
+  t.same(speakers.filter((file) => /(collection(<.*>)?\(|name: )'system\./.test(read(file))), [])
+})
+
 t.test('no file is named after nothing', async (t) => {
   const empty = /^(utils?|helpers?|common|misc|manager|data|info)\.ts$/
   t.same(sources.filter((file) => empty.test(basename(file)) && file !== 'test/helper.ts'), [])

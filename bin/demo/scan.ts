@@ -59,7 +59,7 @@ async function plant (job: Job, mongo: MongoClient, redis: Redis): Promise<() =>
   const { stores: { database, prefix }, folders: { logs, scratch } } = job.stage
   const part = join(scratch, 'planted.part')
   const log = join(logs, 'planted.log')
-  const row = mongo.db(database).collection<{ _id: string }>('system.planted')
+  const row = mongo.db(database).collection<{ _id: string }>('sys.planted')
   await mkdir(scratch, { recursive: true })
   await row.insertOne({ _id: planted })
   await redis.set(`${prefix}:planted`, planted)

@@ -79,12 +79,12 @@ function isSame (found: IndexDescriptionInfo, { keys, ...wanted }: IndexDefiniti
 }
 
 async function markOf (db: Db): Promise<Record<string, string>> {
-  const row = await db.collection<SchemaRow>('system.meta').findOne({ _id: 'schema' })
+  const row = await db.collection<SchemaRow>('sys.meta').findOne({ _id: 'schema' })
   return row?.collections ?? {}
 }
 
 async function mark (db: Db, wanted: readonly CollectionDefinition[]): Promise<void> {
   const set = Object.fromEntries(wanted.map((one) => [`collections.${keyOf(one.name)}`, fingerprintOf(one)]))
-  await db.collection<SchemaRow>('system.meta').updateOne(
+  await db.collection<SchemaRow>('sys.meta').updateOne(
     { _id: 'schema' }, { $set: set, $currentDate: { at: true } }, { upsert: true, writeConcern: { w: 'majority' } })
 }

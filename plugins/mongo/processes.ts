@@ -9,7 +9,7 @@ const forgottenMs = 300_000
 
 /** The processes of this installation; each app has an id of its own, several may share one process in tests. */
 export interface Processes {
-  /** Id of this app in `system.processes`. */
+  /** Id of this app in `sys.processes`. */
   id: string
   /** Whether this process is certainly gone: it was on this host, and is not there any more. */
   isGone (process: ProcessId): boolean

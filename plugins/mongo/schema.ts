@@ -7,7 +7,7 @@ export function fingerprintOf ({ name, options = {}, indexes }: CollectionDefini
   return createHash('sha256').update(JSON.stringify([name, options, sorted])).digest('hex').slice(0, 16)
 }
 
-/** Row of `system.meta` that `migrate` writes: fingerprints by collection. */
+/** Row of `sys.meta` that `migrate` writes: fingerprints by collection. */
 export interface SchemaRow { _id: 'schema', collections: Record<string, string>, at: Date }
 
 /** A dot in a key would be a path. */

@@ -24,7 +24,7 @@ interface Row extends Omit<KeyEntry, 'id' | 'answer'> {
 export type IdempotencyRepository = ReturnType<typeof createIdempotencyRepository>
 
 export function createIdempotencyRepository (db: Db) {
-  const rows = db.collection<Row>('system.idempotency_keys')
+  const rows = db.collection<Row>('sys.idempotency_keys')
   return {
     /** Writes the key down; false where it is there already. */
     async insert ({ id, ...entry }: Omit<KeyEntry, 'answer'>, expiresAt: Date): Promise<boolean> {

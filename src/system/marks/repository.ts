@@ -6,7 +6,7 @@ export interface Mark { token: unknown, fence: number, at: Date }
 export type MarkRepository = ReturnType<typeof createMarkRepository>
 
 export function createMarkRepository (db: Db) {
-  const rows = db.collection<Mark & { _id: string }>('system.marks')
+  const rows = db.collection<Mark & { _id: string }>('sys.marks')
   return {
     async find (name: string): Promise<Mark | undefined> {
       const row = await rows.findOne({ _id: name })

@@ -3,7 +3,7 @@ import type { Db } from 'mongodb'
 export type HubMetaRepository = ReturnType<typeof createHubMetaRepository>
 
 export function createHubMetaRepository (db: Db) {
-  const rows = db.collection<{ _id: string, durableEpoch: number }>('system.meta')
+  const rows = db.collection<{ _id: string, durableEpoch: number }>('sys.meta')
   return {
     /** Raised by the restore command only: a restored database may have lost numbers that clients have seen. */
     async durableEpoch (): Promise<number> {

@@ -15,7 +15,7 @@ export type ProcessRepository = ReturnType<typeof createProcessRepository>
 
 /** The running processes of the installation (P) and the sessions that each of them uses (`house.md` 4, 10). */
 export function createProcessRepository (db: Db) {
-  const rows = db.collection<Row>('system.processes')
+  const rows = db.collection<Row>('sys.processes')
   return {
     /** Writes the process down, or that it is still there; with all its sessions, in case the row was lost. */
     async see ({ id, ...process }: ProcessId & { id: string, role: string }, sessions: Binary[]): Promise<void> {
