@@ -92,7 +92,7 @@ async function domains (app: FastifyInstance, config: Config): Promise<void> {
     await app.register(identity, { masterKeys: config.masterKeys, environment: config.environment, publicUrl: config.http.publicUrl })
   }
   if (on.has('media')) await app.register(media, { masterKeys: config.masterKeys, publicUrl: config.http.publicUrl })
-  if (on.has('notifications')) await app.register(notifications, { publicUrl: config.http.publicUrl, mail: config.mail })
+  if (on.has('notifications')) await app.register(notifications, { masterKeys: config.masterKeys, publicUrl: config.http.publicUrl, mail: config.mail })
   if (on.has('social')) await app.register(social, { publicUrl: config.http.publicUrl, contact: config.fetch.contact })
   // Last: it counts events that the domains before it declare.
   if (on.has('analytics')) await app.register(analyticsDomain)

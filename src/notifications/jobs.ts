@@ -1,0 +1,21 @@
+import { Type } from 'typebox'
+import { defineJob } from '../kernel/index.ts'
+import { Id } from '../kernel/schemas.ts'
+
+const closed = { additionalProperties: false }
+/** Empty for mails to people who have no account yet. */
+const workspaceId = Type.String({ maxLength: 36 })
+
+export const fanOutTrigger = defineJob({
+  name: 'notifications.fan-out-trigger', queue: 'fast', data: Type.Object({ workspaceId, triggerId: Id }, closed)
+})
+
+export const advanceRun = defineJob({
+  name: 'notifications.advance-run',
+  queue: 'fast',
+  data: Type.Object({ workspaceId, runId: Id, step: Type.Integer({ minimum: 0 }) }, closed)
+})
+
+export const sendEmail = defineJob({
+  name: 'notifications.send-email', queue: 'mail', data: Type.Object({ workspaceId, messageId: Id }, closed)
+})
