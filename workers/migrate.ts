@@ -27,10 +27,10 @@ function withMasterKeys (env: NodeJS.ProcessEnv, create: (dataDir: string) => st
   return { ...env, MASTER_KEYS: create(env['DATA_DIR'] ?? '.data') }
 }
 
-/** Collections and indexes as the plugins declare them; an app that touches no network knows them all. */
+/** Collections and indexes as the plugins declare them: a server that touches no network knows them all. */
 async function bringSchema (config: Config): Promise<object> {
   const { buildApp, migrate } = await import('../plugins/index.ts')
-  const app = await buildApp({ role: 'worker', config, groups: [], offline: true })
+  const app = await buildApp({ role: 'server', config, offline: true })
   await app.ready()
   const report = await migrate(config.mongo, app.registry.collections.values())
   await app.close()
