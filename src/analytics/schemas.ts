@@ -12,7 +12,7 @@ export const IncomingEventSchema = Type.Object({
   at: Type.Optional(At),
   actor: Type.Optional(Type.String({ maxLength: 128 })),
   session: Type.Optional(Type.String({ maxLength: 64 })),
-  props: Type.Optional(Type.Record(Property, Scalar, { maxProperties: 32 }))
+  props: Type.Optional(Type.Record(Property, Scalar, { maxProperties: 32, additionalProperties: false }))
 }, { $id: 'IncomingEvent', additionalProperties: false })
 export type IncomingEvent = Static<typeof IncomingEventSchema>
 
