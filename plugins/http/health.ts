@@ -35,7 +35,7 @@ export default fp(async function health (app) {
 
   for (const { path, ...words } of routes) {
     app.get(path, {
-      schema: { ...words, tags: ['health'], response: { '2xx': { $ref: 'Health#' }, 503: { $ref: 'Health#' } } },
+      schema: { ...words, tags: ['health'], response: { 200: { $ref: 'Health#' }, 503: { $ref: 'Health#' } } },
       config: { auth: { public: 'Probes of the orchestrator carry no identity.' }, limit: 'free' }
     }, async (_request, reply: FastifyReply) => {
       const answer = answerHealth(path, probe, state)

@@ -92,12 +92,18 @@ function limitHeaders (operation: Operation): Json {
     : { RateLimit: ref('headers', 'RateLimit'), 'RateLimit-Policy': ref('headers', 'RateLimitPolicy') }
 }
 
-function statusesOf ({ parameters = [], requestBody, security }: Operation, method: string): string[] {
+/** Routes without a proof where one is made. */
+function isProof (limit: unknown): boolean {
+  return limit === 'auth' || limit === 'refresh'
+}
+
+function statusesOf (operation: Operation, method: string): string[] {
+  const { parameters = [], requestBody, security, 'x-limit': limit } = operation
   const isGuarded = security !== undefined && security.length > 0
   const isWrite = method !== 'get' && method !== 'head'
   return [
     ...(parameters.length > 0 || requestBody !== undefined ? ['400'] : []),
-    ...(isGuarded ? ['401', '403'] : []),
+    ...(isGuarded ? ['401', '403'] : isProof(limit) ? ['401'] : []),
     ...(parameters.some((parameter) => parameter.in === 'path') ? ['404'] : []),
     ...(isWrite ? ['409', '422'] : []),
     ...(requestBody === undefined ? [] : ['413', '415']),

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import scalar from '@scalar/fastify-api-reference'
 import type { FastifyPluginAsync } from 'fastify'
+import { createCompressed } from '../pages/compress.ts'
+import { inlineHashes } from '../pages/page.ts'
 
 /** The docs page: all of it from this server, nothing asked elsewhere, under a policy with the hash of its one inline script. */
 export const reference: FastifyPluginAsync = async (app) => {
@@ -17,18 +18,22 @@ export const reference: FastifyPluginAsync = async (app) => {
       showDeveloperTools: 'never'
     }
   } as never)
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    const isPage = String(reply.getHeader('content-type')).startsWith('text/html')
-    if (isPage && typeof payload === 'string') reply.header('content-security-policy', policyOf(payload))
-    done(null, payload)
+  let script: ReturnType<typeof createCompressed> | undefined
+  app.addHook('onSend', async (request, reply, payload) => {
+    const type = String(reply.getHeader('content-type'))
+    if (type.startsWith('text/html')) reply.header('content-security-policy', policyOf(String(payload)))
+    if (!type.startsWith('application/javascript') || typeof payload !== 'string') return payload
+    script ??= createCompressed(Buffer.from(payload))
+    const { encoding, bytes } = await script(request.headers['accept-encoding'])
+    if (encoding !== 'identity') reply.header('content-encoding', encoding)
+    reply.headers({ 'cache-control': 'public, max-age=3600', vary: 'accept-encoding', 'content-length': bytes.length })
+    return bytes
   })
 }
 
 function policyOf (html: string): string {
-  const scripts = [...html.matchAll(/<script(?![^>]*\bsrc=)[^>]*>([\s\S]*?)<\/script>/g)]
-  const hashes = scripts.map(([, text = '']) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`)
   return [
-    "default-src 'none'", `script-src 'self' ${hashes.join(' ')}`, "style-src 'self' 'unsafe-inline'", "connect-src 'self'",
+    "default-src 'none'", `script-src 'self' ${inlineHashes(html).join(' ')}`, "style-src 'self' 'unsafe-inline'", "connect-src 'self'",
     "img-src 'self' data:", "font-src 'self' data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
   ].join('; ')
 }
