@@ -4,6 +4,7 @@ import { openapiDocument } from '../plugins/http/openapi/document.ts'
 import { errorsMarkdown } from '../plugins/http/openapi/errors.ts'
 import { loadConfig } from '../src/config/index.ts'
 import { configurationTable, envExample } from './configuration.ts'
+import { roomsPicture } from './rooms.ts'
 
 /** No key of anybody: documents are made without stores and without secrets. */
 const offlineEnvironment = {
@@ -23,6 +24,7 @@ export async function generatedFiles (): Promise<Map<string, string>> {
       ['openapi/asyncapi.json', json(asyncapiDocument(app.registry, config.version))],
       ['docs/errors.md', errorsMarkdown(app.registry.errors)],
       ['docs/configuration.md', configurationTable()],
+      ['docs/architecture/rooms.md', await roomsPicture()],
       ['.env.example', envExample()]
     ])
   } finally {
