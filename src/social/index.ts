@@ -1,1 +1,16 @@
+export { permissions } from './access.ts'
+export { analytics } from './analytics.ts'
+export { SocialError } from './errors.ts'
+export { events, postsSynced } from './events.ts'
+export { collections } from './indexes.ts'
+export { disconnectAccount, fetchAsset, jobs, probeAccount, syncAccount } from './jobs.ts'
+export { presentPost } from './present.ts'
+export { createSocialRepositories } from './repository/index.ts'
+export {
+  AccountHealthSchema, AccountPageSchema, AccountPatchSchema, AccountSchema, AssetPageSchema, AssetSchema,
+  ConnectionSchema, NewConnectionSchema, PostPageSchema, PostSchema, ProfileSchema, ReconnectSchema, ReportSchema,
+  SocialDownloadPageSchema, assetKinds, assetStates, healthStates, platforms, postKinds, reportNames, schemas
+} from './schemas.ts'
 export { createSocialService, type SocialService } from './service.ts'
+export { noteFailedDownload, publishHealth, publishPosts, subscribers } from './subscribers.ts'
+export { accountTopic, downloadsTopic, feedTopic, topics } from './topics.ts'

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import { uuidv7 } from '../../kernel/index.ts'
+import type { RemotePost } from '../connectors/port.ts'
+import type { Change } from '../events.ts'
+import type { KnownPost, PostRow, StoredPost } from '../repository/posts.ts'
+import type { Metrics } from '../schemas.ts'
+
+export interface PagePlan {
+  fresh: Array<{ post: StoredPost, remote: RemotePost }>
+  changed: Array<{ id: string, remote: RemotePost, set: Partial<Omit<PostRow, '_id' | 'version'>>, isContent: boolean }>
+  items: Array<{ postId: string, change: Change }>
+}
+
+/** What a page means against what is known: unknown ones are added, changed ones are set, the rest costs nothing. */
+export function planOf (
+  items: readonly RemotePost[], known: ReadonlyMap<string, KnownPost>,
+  { workspaceId, accountId, now }: { workspaceId: string, accountId: string, now: Date }
+): PagePlan {
+  const plan: PagePlan = { fresh: [], changed: [], items: [] }
+  for (const remote of unique(items)) {
+    const contentHash = hashOf(remote)
+    const post = known.get(remote.remoteId)
+    if (post === undefined) {
+      const fresh = freshPost(remote, { workspaceId, accountId, contentHash, now })
+      plan.fresh.push({ post: fresh, remote })
+      plan.items.push({ postId: fresh.id, change: 'discovered' })
+      continue
+    }
+    const isContent = post.contentHash !== contentHash || post.goneAt !== null || post.missingAt !== null
+    if (!isContent && isSame(post.metrics, remote.metrics)) continue
+    const set = isContent
+      ? { ...contentOf(remote), contentHash, missingAt: null, goneAt: null, metrics: remote.metrics, metricsAt: now, updatedAt: now }
+      : { metrics: remote.metrics, metricsAt: now, updatedAt: now }
+    plan.changed.push({ id: post.id, remote, set, isContent })
+    plan.items.push({ postId: post.id, change: 'changed' })
+  }
+  return plan
+}
+
+/** A page that repeats an item would insert it twice. */
+function unique (items: readonly RemotePost[]): RemotePost[] {
+  return [...new Map(items.map((item) => [item.remoteId, item])).values()]
+}
+
+function freshPost (
+  remote: RemotePost, { workspaceId, accountId, contentHash, now }: {
+    workspaceId: string, accountId: string, contentHash: string, now: Date
+  }
+): StoredPost {
+  return {
+    id: uuidv7(),
+    workspaceId,
+    accountId,
+    remoteId: remote.remoteId,
+    ...contentOf(remote),
+    metrics: remote.metrics,
+    metricsAt: now,
+    contentHash,
+    missingAt: null,
+    goneAt: null,
+    version: 1,
+    createdAt: now,
+    updatedAt: now
+  }
+}
+
+function contentOf (remote: RemotePost) {
+  const { url, kind, publishedAt, editedAt, text, language, tags, mentions, links, replyTo, repostOf, isSensitive } = remote
+  return {
+    url,
+    kind,
+    publishedAt: new Date(publishedAt),
+    editedAt: editedAt === null ? null : new Date(editedAt),
+    text,
+    language,
+    tags,
+    mentions,
+    links,
+    replyTo,
+    repostOf,
+    isSensitive
+  }
+}
+
+/** Of what people see. Addresses of files are left out: platforms sign them anew at every read. */
+function hashOf ({ remoteId, metrics, attachments, ...content }: RemotePost): string {
+  const files = attachments.map(({ remoteId, kind, alt }) => [remoteId, kind, alt])
+  return createHash('sha256').update(canonical([content, files])).digest('base64url')
+}
+
+/** JSON with sorted keys. */
+export function canonical (value: unknown): string {
+  return JSON.stringify(value, (_key, part: unknown) =>
+    typeof part === 'object' && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => a < b ? -1 : 1))
+      : part)
+}
+
+function isSame (a: Metrics, b: Metrics): boolean {
+  return a.favourites === b.favourites && a.reblogs === b.reblogs && a.replies === b.replies
+}
