@@ -61,6 +61,11 @@ export function createFetchClient (options: ClientOptions): FetchClient {
       const { hop, hops, reply } = await follow(parts, limits, request, watch)
       const encodings = hop.method === 'HEAD' ? [] : judgeReply(reply, limits)
       const body = Readable.from(guardBody(reply.body, { encodings, limits, watch }), { objectMode: false })
+      // A body that nobody began to read has no generator at work that could clear up.
+      body.once('close', () => {
+        watch.end()
+        if (!reply.body.readableEnded) reply.body.on('error', () => {}).destroy()
+      })
       return { ...toAnswer(hop.url, hops, reply), body }
     } catch (error) {
       watch.end()

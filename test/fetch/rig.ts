@@ -1,0 +1,100 @@
+// The downloader over a real database, real storage and a real web server; runs are started by hand.
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MongoClient, type ClientSession } from 'mongodb'
+import { createFetchClient } from '../../plugins/fetch/client.ts'
+import { createGridFsStorage, storageCollections } from '../../plugins/storage/gridfs.ts'
+import {
+  collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader,
+  type DownloadRow
+} from '../../src/fetch/index.ts'
+import { systemActor, uuidv7, type DownloadRequest, type JobContext, type Tx } from '../../src/kernel/index.ts'
+import { testStores } from '../stores.ts'
+import { startWeb } from '../stand-ins/web.ts'
+
+export const workspaceId = uuidv7()
+
+interface Teardown { teardown (undo: () => unknown): unknown }
+type Emitted = Array<{ name: string, data: Record<string, unknown> }>
+type Carried = JobContext<{ workspaceId: string, downloadId: string, host: string }>
+
+export interface RigOptions { host?: string, scratchDir?: string, database?: string }
+
+export async function rig (t: Teardown, { host = 'here', scratchDir, database }: RigOptions = {}) {
+  const client = await new MongoClient(testStores().mongoUrl).connect()
+  const db = client.db(database ?? `t${randomBytes(6).toString('hex')}`)
+  const folder = scratchDir ?? mkdtempSync(join(tmpdir(), 'switchyard-parts-'))
+  const web = await startWeb()
+  t.teardown(async () => {
+    await fetch.close()
+    await web.close()
+    if (database === undefined) await db.dropDatabase()
+    await client.close()
+    if (scratchDir === undefined) rmSync(folder, { recursive: true })
+  })
+  for (const { name, indexes } of [...collections, ...storageCollections]) {
+    await db.collection(name).createIndexes(indexes.map(({ keys, ...rest }) => ({ key: keys, ...rest })))
+  }
+  const clock = { now: () => new Date(), ms: () => Date.now() }
+  const emitted: Emitted = []
+  const breakers = { call: async <T>(_name: string, work: () => Promise<T>) => await work() }
+  const fetch = createFetchClient({ allow: [web.host], userAgent: 'Switchyard/0 (+https://x.example)', breakers })
+  const tx = (async (work) => await client.withSession(async (session) =>
+    await session.withTransaction(async () => await work(session)))) as Tx
+  const storage = createGridFsStorage(db, clock)
+  const downloads = createDownloadRepository(db, clock)
+  const jobs = { add: async () => ({}), addMany: async () => [] } as never
+  const events = {
+    emit: async (_session: ClientSession, { name }: { name: string }, data: object) => {
+      emitted.push({ name, data: data as Record<string, unknown> })
+      return uuidv7()
+    }
+  } as never
+  const service = createDownloadService({
+    downloads, jobs, tx, check: fetch.check, access: createDownloadAccess(downloads)
+  })
+  const carry = createDownloader({ downloads, fetch, events, scratchDir: folder, host, boot: 'boot' })
+  const rows = db.collection<DownloadRow>('fetch.downloads')
+
+  async function run (id: string, { attempt = 1, signal = new AbortController().signal } = {}): Promise<void> {
+    await carry({
+      run: { id: uuidv7(), data: { workspaceId, downloadId: id, host: web.host } },
+      attempt,
+      signal,
+      progress () {},
+      commit: tx,
+      log: { debug () {}, info () {}, warn () {}, error () {} }
+    } as unknown as Carried, storage)
+  }
+
+  async function ask (path: string, more: Partial<DownloadRequest> = {}): Promise<string> {
+    const request = { workspaceId, url: web.origin + path, purpose: 'photo', ...more }
+    const [made] = await tx(async (session) => await service.add(session, [request]))
+    return made?.id ?? ''
+  }
+
+  return {
+    db,
+    web,
+    folder,
+    storage,
+    service,
+    tx,
+    emitted,
+    rows,
+    run,
+    ask,
+    actor: systemActor('test', workspaceId),
+    row: async (id: string) => await rows.findOne({ _id: id }) as DownloadRow,
+    stored: async (id: string) => {
+      const row = await rows.findOne({ _id: id })
+      const body = await storage.get(row?.storageKey ?? '')
+      return body === null ? null : Buffer.concat(await body.toArray() as Buffer[])
+    },
+    /** Every request of a path with its Range, probes left out. */
+    ranges: (path: string) => web.requests.filter((one) => one.path === path)
+      .map(({ headers }) => headers['range'] ?? null).filter((range) => range !== 'bytes=0-0')
+  }
+}
