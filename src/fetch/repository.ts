@@ -55,7 +55,7 @@ export type RowChange = Partial<Pick<DownloadRow, 'state' | 'total' | 'rate' | '
   'validators' | 'isRanged' | 'part' | 'type' | 'errorCode'>>
 
 export type Ending = { state: 'done', sha256: string, bytes: number } |
-  { state: 'failed', errorCode: string, errorStatus: number | null }
+  { state: 'failed', errorCode: string, errorStatus: number | null, bytes?: never }
 
 export type DownloadRepository = ReturnType<typeof createDownloadRepository>
 
@@ -122,10 +122,10 @@ export function createDownloadRepository (db: Db, clock: Clock) {
     },
 
     /** Ends the transfer; false when another start has it. */
-    async end (session: ClientSession, row: Claimed, ending: Ending): Promise<boolean> {
+    async end (session: ClientSession, row: Claimed, { bytes, ...ending }: Ending): Promise<boolean> {
       const { matchedCount } = await rows.updateOne({ _id: row._id, claim: row.claim }, change({
         ...ending, isActive: false, claim: null, rate: null, etaMs: null, expireAt: new Date(clock.ms() + keptMs)
-      }), { session })
+      }, bytes), { session })
       return matchedCount === 1
     },
 
