@@ -63,7 +63,7 @@ async function capabilities (app: FastifyInstance, { role, config, groups, offli
   await app.register(mongo, { ...config.mongo, role, offline })
   await app.register(cache, { ...config.redis, environment: config.environment, offline })
   await app.register(pubsub, { ...config.redis, offline })
-  await app.register(queue, { ...config.redis, role, groups, partitions: config.jobs.partitions, offline })
+  await app.register(queue, { ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline })
   await app.register(events, { offline })
   await app.register(breaker)
   await app.register(fetch, { ...config.fetch, version: config.version, scratchDir: config.scratchDir, offline })

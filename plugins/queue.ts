@@ -1,16 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
-import type {
-  EventHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
-} from '../src/kernel/index.ts'
 import type { Static, TSchema } from 'typebox'
-import { JobsError } from '../src/jobs/index.ts'
+import {
+  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, runTopic, type RunReads
+} from '../src/jobs/index.ts'
+import type {
+  DomainEvent, EventHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
+} from '../src/kernel/index.ts'
+import { createBindings } from './queue/bindings.ts'
+import { bullConnection, bullPrefix } from './queue/connection.ts'
+import { buildKeeper, keeperLease } from './queue/keeping.ts'
+import { createLeases } from './queue/leases.ts'
+import { createQueueMetrics } from './queue/metrics.ts'
+import { createRuntime } from './queue/runtime.ts'
+import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
-  url: string
   prefix: string
   role: 'server' | 'worker'
+  /** Which queues this process consumes; `keeper` also competes for the relay. */
   groups: readonly string[]
   partitions: number
+  codeVersion?: string
   offline?: boolean
 }
 
@@ -18,6 +29,9 @@ declare module 'fastify' {
   interface FastifyInstance {
     jobs: JobSender
     leases: Leases
+    runs: RunReads
+    /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
+    wakeQueue: (queue: string) => void
     /** Binds the handler of a job; in workers. */
     handleJob<D extends TSchema, R extends TSchema> (
       job: JobDefinition<D, R>, handler: JobHandler<Static<D>, Static<R>>): void
@@ -26,10 +40,75 @@ declare module 'fastify' {
   }
 }
 
-export default fp<QueueOptions>(async function queue (app) {
-  app.declare({ domain: 'jobs', errors: JobsError })
-  app.decorate('jobs', {} as JobSender)
-  app.decorate('leases', { hold () {}, async holder () { return null } })
-  app.decorate('handleJob', () => {})
-  app.decorate('onEvent', () => {})
-}, { name: 'queue', dependencies: ['mongo', 'cache', 'pubsub'] })
+export default fp<QueueOptions>(async function queue (app, options) {
+  const { prefix, role, groups, codeVersion = '0', offline = false } = options
+  const { db, clock, log, processes, processId } = app
+  const metrics = createQueueMetrics(app.metrics)
+  const bindings = createBindings(app.registry)
+  const runs = createRunRepository(db)
+  const leases = createLeases({
+    leases: createLeaseRepository(db), by: processes.id, holder: processId, isGone: processes.isGone, log
+  })
+  let keeper: ReturnType<typeof buildKeeper> | undefined
+  const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
+
+  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], collections })
+  app.live.bind(runTopic, { lossy: true })
+  app.decorate('jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded }))
+  app.decorate('leases', leases.port)
+  app.decorate('runs', createRunReads({ runs, clock }))
+  app.decorate('wakeQueue', waker.onAdded)
+  app.decorate('handleJob', ((job: JobDefinition, handler: JobHandler) => {
+    requireWorker(role)
+    bindings.job(job, handler)
+  }) as typeof app.handleJob)
+  app.decorate('onEvent', ((subscriber: SubscriberDefinition, handler: EventHandler<DomainEvent>) => {
+    requireWorker(role)
+    bindings.subscriber(subscriber, handler as EventHandler)
+  }) as typeof app.onEvent)
+  if (offline) return
+
+  app.healthChecks.add({
+    name: 'outbox', critical: false, timeoutMs: 2000, check: async () => { await checkLag(await runs.oldestDue(clock.now())) }
+  })
+  async function checkLag (oldest: Date | undefined): Promise<void> {
+    const lagMs = oldest === undefined ? 0 : clock.ms() - oldest.getTime()
+    metrics.lag(lagMs)
+    if (lagMs > 60_000) throw new Error(`the oldest due run waits since ${Math.round(lagMs / 1000)} s`)
+  }
+
+  const isWorker = role === 'worker' && groups.length > 0
+  const connection = isWorker
+    ? bullConnection(app.redis, () => {
+      runtime?.redisCameBack()
+      keeper?.redisCameBack()
+    })
+    : undefined
+  const runtime = connection === undefined
+    ? undefined
+    : createRuntime(app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics })
+  if (connection !== undefined && groups.includes('keeper')) {
+    keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
+    leases.port.hold(keeperLease, keeper.lead)
+  }
+
+  app.addHook('onReady', async () => {
+    if (role === 'worker') bindings.check()
+    await runtime?.start()
+    leases.start()
+  })
+  // Before anything that handlers use is closed.
+  app.addHook('preClose', async () => {
+    await runtime?.drain()
+    const closing = leases.close()
+    // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
+    await Promise.race([closing, sleep(3000, undefined, { ref: false })])
+    await keeper?.close()
+    connection?.disconnect()
+    await closing
+  })
+}, { name: 'queue', dependencies: ['telemetry', 'errors', 'mongo', 'cache', 'pubsub'] })
+
+function requireWorker (role: string): void {
+  if (role !== 'worker') throw new Error('handlers are bound in workers only')
+}

@@ -135,13 +135,13 @@ export function createClaimRepository (db: Db) {
     },
 
     /** Returns the run of a dead worker to pending; one by one, since one may still be locked by an open transaction. */
-    async crash (start: StartOfRun, now: Date): Promise<boolean> {
+    async crash (start: StartOfRun, now: Date, crashes = 1): Promise<boolean> {
       const attempt: Attempt = {
         fence: start.fence, startedAt: start.startedAt ?? now, endedAt: now, outcome: 'crashed', class: 'crash', code: 'crash', message: 'the worker died'
       }
       const { modifiedCount } = await rows.updateOne({ _id: start.id, fence: start.fence, state: 'running' }, {
         $set: { state: 'pending', isLive: false, heldBy: null, claim: null, worker: null, runAt: now },
-        $inc: { crashes: 1 },
+        $inc: { crashes },
         $push: { attempts: { $each: [attempt], $slice: -20 } }
       }, { maxTimeMS: 1000 })
       return modifiedCount === 1

@@ -75,6 +75,11 @@ export function createRelayRepository (db: Db) {
       if (next !== undefined) await rows.updateOne({ _id: next._id, heldBy: 'serial' }, { $set: { heldBy: null } }, fast)
     },
 
+    /** Lets go of one run of a held target, to see whether it answers again. */
+    async freeTarget (target: string): Promise<void> {
+      await rows.updateOne({ state: 'pending', heldBy: 'target', target }, { $set: { heldBy: null } }, fast)
+    },
+
     /** Serials with a run that is held for a serial nobody has any more: what a lost message leaves behind. */
     async freeStaleSerials (): Promise<number> {
       const held = await rows.aggregate<{ _id: { workspaceId: string, serial: string } }>([

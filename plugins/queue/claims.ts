@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ClaimRepository, Outcome, RunRow, StartKey } from '../../src/jobs/index.ts'
+import type { Clock, Log } from '../../src/kernel/index.ts'
+import { createBatcher } from './batcher.ts'
+
+const most = 400
+const outcomeTries = 12
+
+interface Parts {
+  claims: ClaimRepository
+  worker: string
+  clock: Clock
+  /** Whether the worker app of this id is still at work. */
+  isLiving: (worker: string) => Promise<boolean>
+  onSuperseded: (count: number) => void
+  log: Log
+}
+
+interface Wanted { id: string, release: number }
+
+/** Claims and outcomes of one worker, grouped by equal content (`jobs.md` 4.3). */
+export function createStarts ({ claims, worker, clock, isLiving, onSuperseded, log }: Parts) {
+  const claimOne = createBatcher<Wanted, RunRow | undefined>(most, async (wanted) => {
+    const got = new Map<string, RunRow>()
+    const groups = Map.groupBy(wanted, ({ release }) => release)
+    await Promise.all([...groups].map(async ([release, group]) => {
+      for (const run of await claimGroup([...new Set(group.map(({ id }) => id))], release)) got.set(`${run._id} ${release}`, run)
+    }))
+    return wanted.map(({ id, release }) => {
+      const name = `${id} ${release}`
+      const run = got.get(name)
+      // Two deliveries of one release in a batch: one of them gets the run.
+      got.delete(name)
+      return run
+    })
+  })
+
+  const endOne = createBatcher<{ key: StartKey, outcome: Outcome }, undefined>(most, async (outcomes) => {
+    const superseded = await insist(async () => await claims.end(outcomes, clock.now()))
+    if (superseded > 0) onSuperseded(superseded)
+    return outcomes.map(() => undefined)
+  })
+
+  async function claimGroup (ids: readonly string[], release: number): Promise<RunRow[]> {
+    const claim = randomUUID()
+    try {
+      return await claims.claim(ids, release, { claim, worker, now: clock.now() })
+    } catch (err) {
+      log.warn({ err }, 'the outcome of a claim is unknown and read back')
+      return await insist(async () => await claims.byClaim(ids, claim))
+    }
+  }
+
+  /** A redelivery: its lock lapsed. Taken from a holder that is gone, never from one that is only slow. */
+  async function takeOver (id: string, release: number): Promise<RunRow | undefined> {
+    const holder = await claims.holderOf(id, release)
+    if (holder === undefined || (holder.worker !== null && await isLiving(holder.worker))) return undefined
+    const [run] = await claims.takeOver(id, holder.fence, { claim: randomUUID(), worker, now: clock.now() })
+    return run
+  }
+
+  async function insist<T> (write: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await write()
+      } catch (err) {
+        if (tries >= outcomeTries) throw err
+        log.warn({ err, tries }, 'the store did not take what became of a run')
+        await sleep(Math.min(5000, 100 * 2 ** tries))
+      }
+    }
+  }
+
+  return {
+    /** The run of a delivery, if this start is the one that has it. */
+    async claim (id: string, release: number, isRedelivered: boolean): Promise<RunRow | undefined> {
+      const run = await claimOne({ id, release })
+      return run ?? (isRedelivered ? await takeOver(id, release) : undefined)
+    },
+    end: async (key: StartKey, outcome: Outcome): Promise<void> => { await endOne({ key, outcome }) },
+    insist
+  }
+}
+
+export type Starts = ReturnType<typeof createStarts>

@@ -1,0 +1,137 @@
+import { RunAborted, WaitSignal, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
+import { systemActor, type Clock, type JobContext, type Log, type Progress, type Session, type Tx } from '../../src/kernel/index.ts'
+
+const progressMs = 500
+const maxResultBytes = 16 * 1024
+const maxSteps = 64
+
+interface Parts {
+  claims: ClaimRepository
+  tx: Tx
+  clock: Clock
+  log: Log
+  /** Publishes to whoever watches the run. */
+  publish: (run: RunRow, progress: Progress) => void
+}
+
+export interface Start {
+  run: RunRow
+  key: StartKey
+  abort: AbortController
+  /** The handler is alive and getting on. */
+  onAlive: () => void
+}
+
+/** The context of one start, and what the runtime needs to know of it afterwards. */
+export function createJobContext ({ claims, tx, clock, log, publish }: Parts, start: Start, data: unknown) {
+  const { run, key, abort, onAlive } = start
+  const state = { isCommitted: false, hasProgress: false }
+  const progress = throttle(async (value: Progress) => {
+    publish(run, value)
+    if (!await claims.setProgress(key, value, clock.now())) superseded()
+  }, log)
+
+  function superseded (): never {
+    const error = new RunAborted('superseded')
+    abort.abort(error)
+    throw error
+  }
+
+  async function guarded<T> (guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>): Promise<T> {
+    abort.signal.throwIfAborted()
+    return await tx(async (session) => {
+      if (!await guard(session)) superseded()
+      return await work(session)
+    })
+  }
+
+  const ctx: JobContext = {
+    run: {
+      id: run._id, name: run.name, workspaceId: run.workspaceId, data, attempt: run.attempt, createdAt: run.createdAt,
+      ...(run.progress === undefined ? {} : { progress: run.progress })
+    },
+    actor: systemActor(run.name, run.workspaceId, run.actor?.userId ?? null),
+    signal: abort.signal,
+    attempt: run.attempt,
+    deadlineAt: run.deadlineAt ?? null,
+    log,
+    progress (value) {
+      state.hasProgress = true
+      onAlive()
+      progress.push(value)
+    },
+    async commit (work, result) {
+      if (state.isCommitted) throw new Error('a run commits once')
+      checkSize('result', result)
+      const answer = await guarded(async (session) => await claims.finish(session, key, result, clock.now()), work)
+      state.isCommitted = true
+      return answer
+    },
+    async checkpoint (work, value) {
+      const answer = await guarded(async (session) => await claims.touch(session, key, clock.now(), value), work)
+      onAlive()
+      if (value !== undefined) {
+        state.hasProgress = true
+        publish(run, value)
+      }
+      return answer
+    },
+    step: async (name, work) => await step(name, work),
+    wait (until) {
+      throw new WaitSignal(until instanceof Date ? until.getTime() : clock.ms() + until)
+    }
+  }
+
+  const steps: NonNullable<RunRow['steps']> = { ...run.steps }
+
+  async function step<T> (name: string, work: () => Promise<T>): Promise<T> {
+    if (!/^[A-Za-z0-9_:-]{1,64}$/.test(name)) throw new Error(`not a name of a step: ${name}`)
+    const done = steps[name]
+    if (done !== undefined) return done.value as T
+    if (Object.keys(steps).length >= maxSteps) throw new Error(`a run has at most ${maxSteps} steps`)
+    abort.signal.throwIfAborted()
+    const value = await work()
+    checkSize(`step ${name}`, value)
+    if (!await claims.setStep(key, name, value ?? null, clock.now())) superseded()
+    steps[name] = { value }
+    onAlive()
+    return value
+  }
+
+  return { ctx, state, steps, settle: progress.settle }
+}
+
+function checkSize (what: string, value: unknown): void {
+  if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > maxResultBytes) {
+    throw new RangeError(`the ${what} of a run is over ${maxResultBytes} bytes`)
+  }
+}
+
+/** The first value leaves at once, later ones at most two a second; `settle` sends the last one. */
+function throttle (send: (value: Progress) => Promise<void>, log: Log) {
+  let held: Progress | undefined
+  let timer: NodeJS.Timeout | undefined
+  let sending: Promise<void> = Promise.resolve()
+
+  function leave (): void {
+    timer = undefined
+    const value = held
+    if (value === undefined) return
+    held = undefined
+    timer = setTimeout(leave, progressMs)
+    sending = send(value).catch((err: unknown) => { log.debug({ err }, 'progress was not written') })
+  }
+
+  return {
+    push (value: Progress): void {
+      held = value
+      if (timer === undefined) leave()
+    },
+    async settle (): Promise<void> {
+      clearTimeout(timer)
+      leave()
+      clearTimeout(timer)
+      await sending
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { queues, type Clock, type LeaseTurn, type Log, type Queue } from '../../src/kernel/index.ts'
+import type { RelayRepository } from '../../src/jobs/index.ts'
+import type { Recovery } from './recovery.ts'
+import type { Relay } from './relay.ts'
+import type { Targets } from './targets.ts'
+import type { Wake } from './wake.ts'
+import type { WorkersView } from './workers-view.ts'
+
+const pollMs = 500
+const secondMs = 1000
+const reconcileMs = 10_000
+
+interface Parts {
+  relay: Relay
+  recovery: Recovery
+  targets: Targets
+  view: WorkersView
+  runs: RelayRepository
+  clock: Clock
+  log: Log
+}
+
+interface Turn { isPoll: boolean, queues: Set<string>, serials: Map<string, [string, string]>, targets: Set<string>, hasHolds: boolean }
+
+const quietTurn = (): Turn => ({ isPoll: false, queues: new Set(), serials: new Map(), targets: new Set(), hasHolds: false })
+
+/** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
+export function createKeeper ({ relay, recovery, targets, view, runs, clock, log }: Parts) {
+  let next = quietTurn()
+  let isLeading = false
+  let ring: (() => void) | undefined
+  let lookAtWorkers = true
+  let lookAtRedis = true
+
+  function wake ({ queues, serials = [], targets: ok = [], hasHolds = false }: Wake): void {
+    for (const queue of queues) next.queues.add(queue)
+    for (const pair of serials) next.serials.set(pair.join(' '), pair)
+    for (const target of ok) next.targets.add(target)
+    next.hasHolds ||= hasHolds
+    ring?.()
+  }
+
+  async function lead ({ fence, signal }: LeaseTurn): Promise<void> {
+    const times = { second: 0, reconcile: 0, poll: 0 }
+    isLeading = true
+    lookAtRedis = lookAtWorkers = true
+    try {
+      await recovery.checkEpoch(fence)
+      while (!signal.aborted) await guarded(fence, times, signal)
+    } finally {
+      isLeading = false
+    }
+  }
+
+  /** One turn; a store that is away for a moment ends no keeper. */
+  async function guarded (fence: number, times: Record<string, number>, signal: AbortSignal): Promise<void> {
+    try {
+      await chores(fence, times)
+      const isPoll = performance.now() - (times['poll'] ?? 0) >= pollMs
+      if (isPoll) times['poll'] = performance.now()
+      if (await turn(isPoll)) return
+      await rest(isPoll, signal)
+    } catch (err) {
+      if (signal.aborted) return
+      log.warn({ err }, 'a turn of the keeper failed')
+      await sleep(secondMs, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async function turn (isPoll: boolean): Promise<boolean> {
+    const now = next
+    next = quietTurn()
+    if (now.hasHolds || isPoll) await targets.load()
+    await targets.turn()
+    for (const target of now.targets) await targets.succeeded(target)
+    await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) => { await runs.freeSerial(workspaceId, serial) }))
+    const { hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
+    if (hasMore) for (const queue of now.queues) next.queues.add(queue)
+    return hasMore
+  }
+
+  /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
+  async function rest (isPoll: boolean, signal: AbortSignal): Promise<void> {
+    let ms = pollMs
+    if (isPoll) {
+      const nextAt = await runs.nextAt(clock.now())
+      if (nextAt !== undefined) dueAtMs = nextAt.getTime()
+    }
+    if (dueAtMs > clock.ms()) ms = Math.min(ms, dueAtMs - clock.ms())
+    const wasDue = dueAtMs
+    await wait(ms, signal)
+    if (wasDue > 0 && wasDue <= clock.ms()) {
+      dueAtMs = 0
+      for (const queue of queues) next.queues.add(queue)
+    }
+  }
+
+  let dueAtMs = 0
+
+  async function chores (fence: number, times: Record<string, number>): Promise<void> {
+    const nowMs = performance.now()
+    if (lookAtRedis) {
+      lookAtRedis = false
+      await recovery.checkEpoch(fence)
+      await recovery.addAgain()
+    }
+    if (lookAtWorkers || nowMs - (times['second'] ?? 0) >= secondMs) {
+      times['second'] = nowMs
+      await eachSecond(fence)
+    }
+    if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
+      times['reconcile'] = nowMs
+      await recovery.returnLost()
+      await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
+    }
+  }
+
+  async function eachSecond (fence: number): Promise<void> {
+    lookAtWorkers = false
+    const { gone, isChanged } = await view.refresh()
+    if (isChanged) await runs.release('no_worker')
+    const returned = await recovery.returnGone(gone)
+    if (returned > 0) log.warn({ returned }, 'runs of a dead worker are pending again')
+    await recovery.returnUnseen()
+    await runs.freeStaleSerials()
+    await recovery.checkEpoch(fence)
+  }
+
+  function hasWake (): boolean {
+    return next.queues.size > 0 || next.serials.size > 0 || next.targets.size > 0 || next.hasHolds || lookAtRedis || lookAtWorkers
+  }
+
+  async function wait (ms: number, signal: AbortSignal): Promise<void> {
+    // A wake that came during the turn rang no bell.
+    if (signal.aborted || hasWake()) return
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        ring = undefined
+        resolve()
+      }
+      const timer = setTimeout(done, Math.max(0, ms))
+      signal.addEventListener('abort', done)
+      ring = done
+    })
+  }
+
+  return {
+    lead,
+    wake,
+    isLeading: () => isLeading,
+    workersChanged () {
+      lookAtWorkers = true
+      ring?.()
+    },
+    redisCameBack () {
+      lookAtRedis = true
+      ring?.()
+    }
+  }
+}
+
+export type Keeper = ReturnType<typeof createKeeper>

@@ -1,0 +1,45 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { RunRow } from '../../src/jobs/index.ts'
+
+const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+/** What is counted of the queues (`jobs.md` 4.8). */
+export function createQueueMetrics (metrics: Registry) {
+  const registers = [metrics]
+  const labelNames = ['queue', 'lane'] as const
+  const released = new Counter({
+    name: 'switchyard_jobs_released_total', help: 'Runs handed to Redis', labelNames: ['queue'], registers
+  })
+  const outcomes = new Counter({
+    name: 'switchyard_jobs_outcomes_total', help: 'Ended starts by class', labelNames: [...labelNames, 'class'], registers
+  })
+  const wait = new Histogram({
+    name: 'switchyard_jobs_wait_seconds', help: 'From due to start', labelNames, buckets: seconds, registers
+  })
+  const run = new Histogram({
+    name: 'switchyard_jobs_run_seconds', help: 'From start to outcome', labelNames, buckets: seconds, registers
+  })
+  const superseded = new Counter({
+    name: 'switchyard_jobs_superseded_total', help: 'Late outcomes that matched nothing', registers
+  })
+  const crashes = new Counter({
+    name: 'switchyard_jobs_crashes_total', help: 'Runs taken back from dead workers', registers
+  })
+  const lag = new Gauge({ name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run', registers })
+
+  return {
+    released: (queue: string, count: number) => { released.inc({ queue }, count) },
+    started ({ queue, lane, runAt, startedAt }: RunRow): void {
+      if (startedAt !== undefined) wait.observe({ queue, lane }, Math.max(0, startedAt.getTime() - runAt.getTime()) / 1000)
+    },
+    ended ({ queue, lane }: RunRow, cause: string, startedMs: number): void {
+      outcomes.inc({ queue, lane, class: cause })
+      run.observe({ queue, lane }, (performance.now() - startedMs) / 1000)
+    },
+    superseded: (count: number) => { superseded.inc(count) },
+    crashed: () => { crashes.inc() },
+    lag: (ms: number) => { lag.set(ms / 1000) }
+  }
+}
+
+export type QueueMetrics = ReturnType<typeof createQueueMetrics>

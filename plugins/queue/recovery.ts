@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { ClaimRepository, LeaseRepository, RelayRepository, StartOfRun } from '../../src/jobs/index.ts'
+import type { Clock, Log } from '../../src/kernel/index.ts'
+import type { DeliveryPort } from './delivery.ts'
+import type { WorkersView } from './workers-view.ts'
+
+interface Parts {
+  runs: RelayRepository
+  claims: ClaimRepository
+  leases: LeaseRepository
+  delivery: DeliveryPort
+  view: WorkersView
+  clock: Clock
+  redis: FastifyInstance['redis']
+  epochKey: string
+  lease: string
+  killDead: () => Promise<string[]>
+  removeWorker: (id: string) => Promise<void>
+  onCrash: (start: StartOfRun) => void
+  log: Log
+}
+
+const unlistedMs = 60_000
+
+/** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
+export function createRecovery (parts: Parts) {
+  const { runs, claims, leases, delivery, view, clock, redis, epochKey, lease, killDead, removeWorker, onCrash, log } = parts
+
+  /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */
+  async function returnRuns (workers: readonly string[]): Promise<number> {
+    if (workers.length === 0) return 0
+    let count = 0
+    for (const start of await claims.ofWorkers(workers)) if (await crash(start)) count++
+    return count
+  }
+
+  async function crash (start: StartOfRun): Promise<boolean> {
+    try {
+      const isReturned = await claims.crash(start, clock.now())
+      if (isReturned) onCrash(start)
+      return isReturned
+    } catch (err) {
+      log.warn({ err, run: start.id }, 'the run of a dead worker is still locked')
+      return false
+    }
+  }
+
+  return {
+    /** Adds once more what was published lately: a leader may have died between MongoDB and Redis. */
+    async addAgain (): Promise<void> {
+      await delivery.add(await runs.published({ since: new Date(clock.ms() - 2 * unlistedMs) }))
+    },
+
+    /** Whether Redis is another one than it was: then no published run has a delivery. */
+    async checkEpoch (fence: number): Promise<boolean> {
+      const known = await leases.epoch(lease)
+      const there = await redis.get(epochKey)
+      if (known !== undefined && there === known) return false
+      const epoch = randomUUID()
+      await redis.set(epochKey, epoch, 'NX')
+      await leases.setEpoch(lease, fence, await redis.get(epochKey) ?? epoch)
+      if (known === undefined) return false
+      const count = await runs.takeBack()
+      log.warn({ count }, 'Redis was emptied: published runs are pending again')
+      return true
+    },
+
+    /** Every second: workers of this host whose process is gone. */
+    async returnGone (gone: readonly string[]): Promise<number> {
+      const killed = await killDead()
+      const count = await returnRuns([...new Set([...gone, ...killed.filter((id) => !view.isLiving(id))])])
+      const rest = gone.length === 0 ? [] : await claims.ofWorkers(gone, 1)
+      if (rest.length === 0) for (const id of gone) await removeWorker(id)
+      return count
+    },
+
+    /** Runs whose worker was not seen for ten seconds and whose lock is gone. */
+    async returnUnseen (): Promise<number> {
+      const unseen = (await claims.holders()).filter((worker) => !view.isLiving(worker))
+      if (unseen.length === 0) return 0
+      await killDead()
+      let count = 0
+      for (const start of await claims.ofWorkers(unseen)) {
+        if (!await delivery.isLocked(start) && await crash(start)) count++
+      }
+      return count
+    },
+
+    /** Published longer than a minute without a delivery. */
+    async returnLost (): Promise<number> {
+      const old = await runs.published({ until: new Date(clock.ms() - unlistedMs) }, 500)
+      return await runs.takeBack(await delivery.missing(old))
+    }
+  }
+}
+
+export type Recovery = ReturnType<typeof createRecovery>

@@ -1,0 +1,110 @@
+import { randomUUID } from 'node:crypto'
+import { freePlaces, shareLanes, type Candidate, type Delivery, type RelayRepository } from '../../src/jobs/index.ts'
+import { lanes, queues, type Clock, type Lane, type Queue } from '../../src/kernel/index.ts'
+import type { DeliveryPort } from './delivery.ts'
+import type { Targets } from './targets.ts'
+import type { WorkersView } from './workers-view.ts'
+
+interface Parts {
+  runs: RelayRepository
+  delivery: DeliveryPort
+  view: WorkersView
+  targets: Targets
+  clock: Clock
+  onPublished: (queue: string, count: number) => void
+}
+
+/** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
+export function createRelay ({ runs, delivery, view, targets, clock, onPublished }: Parts) {
+  const starts = new Map<string, { sinceMs: number, count: number, perSec: number }>()
+
+  /** Releases what the windows of these queues admit; how many went, and whether more waits that may. */
+  async function pass (wanted: ReadonlySet<string> | 'all'): Promise<{ published: number, hasMore: boolean }> {
+    const consumed = queues.filter((queue) => (wanted === 'all' || wanted.has(queue)) && view.concurrencyOf(queue) > 0)
+    if (consumed.length === 0) return { published: 0, hasMore: false }
+    const live = await runs.live()
+    const results = await Promise.all(consumed.map(async (queue) => await release(queue, live.get(queue) ?? 0)))
+    return {
+      published: results.reduce((sum, one) => sum + one.published, 0),
+      hasMore: results.some(({ published, hasMore }) => published > 0 && hasMore)
+    }
+  }
+
+  async function release (queue: Queue, live: number): Promise<{ published: number, hasMore: boolean }> {
+    const { free, extra } = freePlaces({
+      concurrency: view.concurrencyOf(queue), startsPerSec: starts.get(queue)?.perSec ?? 0, live
+    })
+    const now = clock.now()
+    const found = await Promise.all(lanes.map(async (lane) =>
+      await runs.due(queue, lane, now, lane === 'interactive' ? Math.max(free, extra) : free)))
+    const waiting = Object.fromEntries(lanes.map((lane, i) => [lane, found[i]?.length ?? 0])) as Record<Lane, number>
+    const shares = shareLanes(free, extra, waiting)
+    const chosen = lanes.flatMap((lane, i) => (found[i] ?? []).slice(0, shares[lane]))
+    if (chosen.length === 0) return { published: 0, hasMore: false }
+    const passing = await admit(chosen, now)
+    const published = await publish(passing)
+    count(queue, published)
+    // What was held made room for others.
+    return { published: published + chosen.length - passing.length, hasMore: true }
+  }
+
+  /** Sorts out what must not go now and writes down why. */
+  async function admit (candidates: readonly Candidate[], now: Date): Promise<Candidate[]> {
+    const late = candidates.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
+    await runs.expire(late.map((run) => run._id), now)
+    const inTime = candidates.filter((run) => !late.includes(run))
+    const able = await keep(inTime, 'no_worker', ({ name, v }) => view.canHandle(name, v))
+    const reachable = await keep(able, 'target', (run) => targets.mayGo(run))
+    const turns = await turnsOf(reachable, now)
+    return await keep(reachable, 'serial', (run) => run.serial === undefined || turns.has(run._id))
+  }
+
+  async function keep (runsOfPass: readonly Candidate[], reason: string, may: (run: Candidate) => boolean): Promise<Candidate[]> {
+    const { yes = [], no = [] } = Object.groupBy(runsOfPass, (run) => may(run) ? 'yes' : 'no')
+    await runs.hold(no.map((run) => run._id), reason)
+    return yes
+  }
+
+  /** Runs whose serial is free and whose turn in it has come. */
+  async function turnsOf (candidates: readonly Candidate[], now: Date): Promise<Set<string>> {
+    const serials = new Map<string, { workspaceId: string, serial: string }>()
+    for (const { workspaceId, serial } of candidates) {
+      if (serial !== undefined) serials.set(`${workspaceId} ${serial}`, { workspaceId, serial })
+    }
+    const busy = await runs.liveSerials([...serials.values()])
+    const first = await Promise.all([...serials]
+      .filter(([name]) => !busy.has(name))
+      .map(async ([, { workspaceId, serial }]) => await runs.firstOfSerial(workspaceId, serial, now)))
+    return new Set(first.filter((id) => id !== undefined))
+  }
+
+  /** MongoDB first, Redis second: a crash between them leaves a published run that the next leader adds again. */
+  async function publish (passing: readonly Candidate[]): Promise<number> {
+    let count = 0
+    let adding: Promise<void> = Promise.resolve()
+    for (const group of Map.groupBy(passing, (run) => run.release).values()) {
+      const deliveries: Delivery[] = await runs.publish(group, randomUUID(), clock.now())
+      await adding
+      adding = delivery.add(deliveries)
+      adding.catch(() => undefined)
+      count += deliveries.length
+    }
+    await adding
+    return count
+  }
+
+  function count (queue: string, published: number): void {
+    if (published === 0) return
+    onPublished(queue, published)
+    const nowMs = performance.now()
+    const rate = starts.get(queue) ?? { sinceMs: nowMs, count: 0, perSec: 0 }
+    starts.set(queue, rate)
+    rate.count += published
+    if (nowMs - rate.sinceMs < 1000) return
+    Object.assign(rate, { perSec: rate.count * 1000 / (nowMs - rate.sinceMs), sinceMs: nowMs, count: 0 })
+  }
+
+  return { pass }
+}
+
+export type Relay = ReturnType<typeof createRelay>

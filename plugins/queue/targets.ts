@@ -1,0 +1,57 @@
+import type { Candidate, RelayRepository, WorkerRepository } from '../../src/jobs/index.ts'
+import type { Clock } from '../../src/kernel/index.ts'
+
+const probeMs = 30_000
+
+/** Targets on hold: while an outside service is down its runs wait in the store and cost nothing (`jobs.md` 4.4). */
+export function createTargets ({ workers, runs, clock }: { workers: WorkerRepository, runs: RelayRepository, clock: Clock }) {
+  const holds = new Map<string, { untilMs: number, isProbe: boolean }>()
+  /** Targets whose hold is over, and the one run that goes first. */
+  const probes = new Map<string, { untilMs: number, runId?: string }>()
+
+  async function free (target: string): Promise<void> {
+    probes.delete(target)
+    await runs.release('target', target)
+  }
+
+  return {
+    async load (): Promise<void> {
+      for (const { target, untilMs, isProbe } of await workers.holds()) {
+        if ((holds.get(target)?.untilMs ?? 0) < untilMs) probes.delete(target)
+        holds.set(target, { untilMs, isProbe })
+      }
+    },
+
+    /** Ends holds whose time has come. */
+    async turn (): Promise<void> {
+      const nowMs = clock.ms()
+      for (const [target, { untilMs, isProbe }] of holds) {
+        if (untilMs > nowMs) continue
+        holds.delete(target)
+        await workers.unhold(target, new Date(untilMs))
+        if (!isProbe) await free(target)
+        else {
+          probes.set(target, { untilMs: nowMs + probeMs })
+          await runs.freeTarget(target)
+        }
+      }
+      for (const [target, { untilMs }] of probes) if (untilMs <= nowMs) await free(target)
+    },
+
+    /** A run with this target ended well. */
+    async succeeded (target: string): Promise<void> {
+      if (probes.has(target)) await free(target)
+    },
+
+    mayGo ({ _id, target }: Candidate): boolean {
+      if (target === undefined) return true
+      if (holds.has(target)) return false
+      const probe = probes.get(target)
+      if (probe === undefined) return true
+      probe.runId ??= _id
+      return probe.runId === _id
+    }
+  }
+}
+
+export type Targets = ReturnType<typeof createTargets>

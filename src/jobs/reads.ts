@@ -1,0 +1,24 @@
+import type { Actor, Clock } from '../kernel/index.ts'
+import type { Operation } from '../kernel/schemas.ts'
+import { JobsError } from './errors.ts'
+import { toOperation } from './present.ts'
+import type { RunRepository } from './repository.ts'
+
+/** Reading of runs for their owners, and whether there is work left. */
+export interface RunReads {
+  /** The operation of the actor's workspace. Throws `jobs.run_not_found`. */
+  operation (actor: Actor, id: string): Promise<Operation>
+  /** Whether nothing is live and nothing that is due waits. */
+  isQuiet (): Promise<boolean>
+}
+
+export function createRunReads ({ runs, clock }: { runs: RunRepository, clock: Clock }): RunReads {
+  return {
+    async operation ({ workspaceId }, id) {
+      const run = await runs.find(workspaceId, id)
+      if (run === undefined) throw JobsError.run_not_found({ id })
+      return toOperation(run)
+    },
+    isQuiet: async () => await runs.isQuiet(clock.now())
+  }
+}

@@ -1,0 +1,107 @@
+import {
+  currentContext, uuidv7,
+  type AddOptions, type AddedRun, type Clock, type JobDefinition, type JobSender, type Session
+} from '../kernel/index.ts'
+import { JobsError } from './errors.ts'
+import { dataHash, seqOf } from './keys.ts'
+import { checkPayload } from './payload.ts'
+import type { RunRepository } from './repository.ts'
+import type { RunRow } from './run.ts'
+
+export interface SenderParts {
+  runs: RunRepository
+  clock: Clock
+  isDeclared: (job: string) => boolean
+  /** Called in the transaction for each new run that is due at once. */
+  onAdded: (queue: string) => void
+}
+
+type NewRun = Pick<RunRow, '_id' | 'workspaceId' | 'name' | 'v' | 'data' | 'queue' | 'lane' | 'cost' | 'runAt' | 'createdAt' | 'dataHash'>
+
+/** A run that nobody touched yet, with where it comes from. */
+export function newRun (run: NewRun & Partial<RunRow>): RunRow {
+  const context = currentContext()
+  return {
+    state: 'pending',
+    isLive: false,
+    heldBy: null,
+    release: 0,
+    fence: 0,
+    claim: null,
+    attempt: 0,
+    starts: 0,
+    crashes: 0,
+    conflicts: 0,
+    worker: null,
+    attempts: [],
+    ...(context?.cause === undefined ? {} : { cause: context.cause }),
+    ...(context?.actor === undefined ? {} : { actor: context.actor }),
+    ...(context?.trace === undefined ? {} : { trace: context.trace }),
+    ...run
+  }
+}
+
+/** The outbox: a run is a document in the caller's transaction (`jobs.md` 3.1). */
+export function createJobSender ({ runs, clock, isDeclared, onAdded }: SenderParts): JobSender {
+  function toRun (job: JobDefinition, data: unknown, options: AddOptions): RunRow {
+    checkPayload(job.name, job.data, data)
+    const id = uuidv7(clock.ms())
+    const now = clock.now()
+    const serial = options.serial ?? job.serial?.(data)
+    const target = job.target?.(data)
+    return newRun({
+      _id: id,
+      workspaceId: workspaceOf(data, options),
+      name: job.name,
+      v: job.version,
+      data,
+      dataHash: dataHash(data),
+      queue: job.queue,
+      lane: options.lane ?? job.lane,
+      cost: options.cost ?? job.cost,
+      runAt: options.runAt ?? now,
+      createdAt: now,
+      ...(options.key === undefined ? {} : { key: options.key }),
+      ...(options.deadlineAt === undefined ? {} : { deadlineAt: options.deadlineAt }),
+      ...(serial === undefined ? {} : { serial, seq: seqOf(id) }),
+      ...(target === undefined ? {} : { target })
+    })
+  }
+
+  function answer (run: RunRow, kept: AddedRun & { dataHash: string }): AddedRun {
+    const { id, state, isNew, dataHash } = kept
+    if (!isNew && dataHash !== run.dataHash) throw JobsError.key_reused({ job: run.name, id })
+    if (isNew) onAdded(run.queue)
+    return { id, state, isNew }
+  }
+
+  function known (job: { name: string }): void {
+    if (!isDeclared(job.name)) throw JobsError.unknown_job({ job: job.name })
+  }
+
+  return {
+    async add (session: Session, job, data, options = {}) {
+      known(job)
+      const run = toRun(job as unknown as JobDefinition, data, options)
+      return answer(run, await runs.add(session, run))
+    },
+
+    async addMany (session: Session, job, items) {
+      known(job)
+      const rows = items.map(({ data, options = {} }) => toRun(job as unknown as JobDefinition, data, options))
+      const answers: AddedRun[] = []
+      for (const group of Map.groupBy(rows, (run) => run.workspaceId).values()) {
+        const kept = await runs.addMany(session, group)
+        kept.forEach((one, i) => { answers[rows.indexOf(group[i] as RunRow)] = answer(group[i] as RunRow, one) })
+      }
+      return answers
+    }
+  }
+}
+
+/** The workspace in the payload, else the one asked for, else the one at work. */
+function workspaceOf (data: unknown, { workspaceId }: AddOptions): string {
+  const inData = typeof data === 'object' && data !== null ? (data as { workspaceId?: unknown }).workspaceId : undefined
+  if (typeof inData === 'string') return inData
+  return workspaceId ?? currentContext()?.actor?.workspaceId ?? ''
+}

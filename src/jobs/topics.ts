@@ -1,0 +1,24 @@
+import { Type } from 'typebox'
+import { defineTopic } from '../kernel/index.ts'
+import { At, Id, OneOf } from '../kernel/schemas.ts'
+
+/** Progress and outcome of a run, for whoever started it. */
+export const runTopic = defineTopic('jobs.run:{runId}', {
+  class: 'state',
+  source: 'lossy',
+  kinds: {
+    run: Type.Object({
+      id: Id,
+      type: Type.String({ maxLength: 128 }),
+      state: OneOf(['pending', 'running', 'succeeded', 'failed', 'cancelled']),
+      progress: Type.Optional(Type.Object({
+        done: Type.Number(),
+        total: Type.Optional(Type.Number()),
+        unit: Type.Optional(Type.String({ maxLength: 32 })),
+        step: Type.Optional(Type.String({ maxLength: 64 }))
+      }, { additionalProperties: false })),
+      at: At
+    }, { additionalProperties: false })
+  },
+  rate: { perKeyPerSec: 2, edges: ['state'] }
+})
