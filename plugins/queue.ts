@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, runTopic, type RunReads
+  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions, runTopic,
+  type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -52,7 +53,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   let keeper: ReturnType<typeof buildKeeper> | undefined
   const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
 
-  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], collections })
+  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
   app.live.bind(runTopic, { lossy: true })
   app.decorate('jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded }))
   app.decorate('leases', leases.port)

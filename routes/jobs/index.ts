@@ -1,7 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
+import live from './live.ts'
 import operations from './operations.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
+  await app.register(live)
   await app.register(operations)
 }
 

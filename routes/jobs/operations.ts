@@ -1,5 +1,19 @@
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { IdParams, OperationSchema, ref } from '../../src/kernel/schemas.ts'
 
-const operations: FastifyPluginAsync = async () => {}
+const operations: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/operations/:id', {
+    schema: {
+      operationId: 'getOperation',
+      tags: ['jobs'],
+      summary: 'How a long task gets on',
+      params: ref(IdParams),
+      response: { 200: ref(OperationSchema) }
+    },
+    config: {
+      auth: { by: ['session', 'apiKey'], permission: 'jobs:operation:read', owner: 'param:id' }, limit: 'read'
+    }
+  }, async (request) => await app.runs.operation(request.actor, request.params.id))
+}
 
 export default operations

@@ -1,3 +1,4 @@
+export { permissions } from './access.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified, type Verdict } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'

@@ -1,6 +1,6 @@
 import type { Actor, Clock } from '../kernel/index.ts'
 import type { Operation } from '../kernel/schemas.ts'
-import { JobsError } from './errors.ts'
+import { accessRun } from './access.ts'
 import { toOperation } from './present.ts'
 import type { RunRepository } from './repository.ts'
 
@@ -14,11 +14,7 @@ export interface RunReads {
 
 export function createRunReads ({ runs, clock }: { runs: RunRepository, clock: Clock }): RunReads {
   return {
-    async operation ({ workspaceId }, id) {
-      const run = await runs.find(workspaceId, id)
-      if (run === undefined) throw JobsError.run_not_found({ id })
-      return toOperation(run)
-    },
+    operation: async (actor, id) => toOperation(await accessRun(runs, actor, id)),
     isQuiet: async () => await runs.isQuiet(clock.now())
   }
 }
