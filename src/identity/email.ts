@@ -6,6 +6,7 @@ export interface Address { email: string, emailKey: string }
 /** RFC 5321 lengths, the domain in ASCII, the local part kept; the key is what addresses are compared by. */
 export function parseEmail (text: string): Address {
   const at = text.lastIndexOf('@')
+  if (at < 1) throw refused()
   const local = text.slice(0, at)
   const domain = domainToASCII(text.slice(at + 1).normalize('NFC')).toLowerCase()
   const email = `${local}@${domain}`

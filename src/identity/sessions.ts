@@ -121,11 +121,13 @@ export function createSessions (with_: Collaborators) {
 
   async function revoke (userId: string, id: string, reason: RevocationReason): Promise<boolean> {
     const isNew = await tx(async (unit) => await revokeIn(unit, userId, id, reason))
+    // Unknown here means foreign: nothing may happen to it, not even in this process.
+    if (!isNew) return false
     await end(userId, id).catch((error: unknown) => {
       // The event's own run does it again once Redis is back.
       log.warn({ err: error, sessionId: id }, 'a revoked session is not ended in Redis yet')
     })
-    return isNew
+    return true
   }
 
   async function decide (userId: string, id: string, counter: number): Promise<Refreshed> {

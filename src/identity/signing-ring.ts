@@ -42,8 +42,8 @@ export function createSigningRing (
   }
   return {
     async current () {
-      const now = clock.now()
-      const key = (await ring(false)).find(({ activeAt }) => activeAt <= now)
+      const all = await ring(false)
+      const key = all.find(({ activeAt }) => activeAt <= clock.now())
       if (key === undefined) throw new Error('no signing key is active')
       return key
     },
