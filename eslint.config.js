@@ -4,7 +4,7 @@ import { ownLines } from './bin/lint/own-lines.js'
 const entrypoints = ['routes/server.ts', 'workers/worker.ts', 'workers/migrate.ts']
 const environmentReaders = [
   ...entrypoints, 'bin/**/*.ts', 'bench/**/*.ts', 'openapi/generate.ts',
-  'test/helper.ts', 'test/browser.ts', 'test/before.ts', 'test/after.ts', 'test/stores.ts', 'test/proofs/**/*.ts'
+  'test/helper.ts', 'test/browser.ts', 'test/before.ts', 'test/after.ts', 'test/stores.ts', 'test/proofs/**/*.ts', 'test/social/journey.test.ts'
 ]
 
 const forbiddenSyntax = [

@@ -46,7 +46,9 @@ export interface BuildOptions {
 }
 
 /** The app of a process: capabilities, domains, then routes or workers, in the order of the house. Not yet ready. */
-export async function buildApp ({ role, config, groups: chosen = groups, offline = false }: BuildOptions): Promise<FastifyInstance> {
+export async function buildApp (
+  { role, config, groups: chosen = groups, offline = false }: BuildOptions
+): Promise<FastifyInstance> {
   const app = Fastify(serverOptions({ role, config, offline }))
   await capabilities(app, { role, config, groups: role === 'worker' ? chosen : [], offline })
   if (role === 'server') await http(app, { config, offline })
@@ -63,7 +65,9 @@ async function capabilities (app: FastifyInstance, { role, config, groups, offli
   await app.register(mongo, { ...config.mongo, role, offline })
   await app.register(cache, { ...config.redis, environment: config.environment, offline })
   await app.register(pubsub, { ...config.redis, offline })
-  await app.register(queue, { ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline })
+  await app.register(queue, {
+    ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline
+  })
   await app.register(events, { offline })
   await app.register(breaker)
   await app.register(fetch, { ...config.fetch, version: config.version, scratchDir: config.scratchDir, offline })
@@ -89,10 +93,14 @@ async function http (app: FastifyInstance, { config, offline }: { config: Config
 async function domains (app: FastifyInstance, config: Config): Promise<void> {
   const on = new Set(config.domains)
   if (on.has('identity')) {
-    await app.register(identity, { masterKeys: config.masterKeys, environment: config.environment, publicUrl: config.http.publicUrl })
+    const { masterKeys, environment } = config
+    await app.register(identity, { masterKeys, environment, publicUrl: config.http.publicUrl })
   }
   if (on.has('media')) await app.register(media, { masterKeys: config.masterKeys, publicUrl: config.http.publicUrl })
-  if (on.has('notifications')) await app.register(notifications, { masterKeys: config.masterKeys, publicUrl: config.http.publicUrl, mail: config.mail })
+  if (on.has('notifications')) {
+    const { masterKeys, mail } = config
+    await app.register(notifications, { masterKeys, publicUrl: config.http.publicUrl, mail })
+  }
   if (on.has('social')) await app.register(social, { publicUrl: config.http.publicUrl, contact: config.fetch.contact })
   // Last: it counts events that the domains before it declare.
   if (on.has('analytics')) await app.register(analyticsDomain)

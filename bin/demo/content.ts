@@ -1,4 +1,5 @@
-// What the world of the stand-in must give: figures by the rules of its content, and for the whole world as written down.
+// What the world of the stand-in must give: figures by the rules of its content, and for the whole world
+// as they are written down.
 import { readImages, readPosts, type PoolFile, type Post } from '../../test/stand-ins/platforms/index.ts'
 
 const dayMs = 86_400_000

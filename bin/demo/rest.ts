@@ -13,7 +13,7 @@ export interface Rest {
 }
 
 // Answers are read by name; a missing member shows as a failed row.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+
 export type Json = any
 
 const patienceMs = 60_000

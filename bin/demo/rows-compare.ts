@@ -15,7 +15,8 @@ export const compare: Row = {
       const told = new Set<string>(job.loaded.get(watcher.name))
       for (const { postId } of itemsOf(watcher.channel(`social.feed:${job.accountId}`).pubs)) told.add(postId)
       const missing = [...ids].filter((id) => !told.has(id)).length
-      job.must(missing === 0 && told.size === ids.size, `${watcher.name} was told of ${told.size} posts, ${missing} miss`)
+      const isWhole = missing === 0 && told.size === ids.size
+      job.must(isWhole, `${watcher.name} was told of ${told.size} posts, ${missing} miss`)
       job.must(watcher.faults.length === 0, watcher.faults.slice(0, 3).join('; '))
     }
     compareOrders(job)

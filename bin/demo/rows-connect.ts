@@ -20,7 +20,9 @@ export const signUp: Row = {
     const code = /\b\d{6}\b/.exec(mail.text)?.[0]
     job.must(code !== undefined, 'the mail holds a code of six digits')
     await nobody.ask('POST', `/v1/identity/registrations/${flowId}/verify`, { code })
-    const tokens = await nobody.ask('POST', '/v1/identity/logins', { email, password, client: 'native', deviceName: 'demo' })
+    const tokens = await nobody.ask('POST', '/v1/identity/logins', {
+      email, password, client: 'native', deviceName: 'demo'
+    })
     job.person = { email, password, userId: tokens.user.id, workspaceId: '', ...tokens }
     job.a = createRest(serverA, () => job.person.accessToken)
     job.b = createRest(serverB, () => job.person.accessToken)
@@ -92,7 +94,8 @@ export const firstSync: Row = {
     const began = Date.now()
     const { headers } = await job.a.call('POST', `/v1/social/accounts/${job.accountId}/sync`, {})
     const account = `social.account:${job.accountId}`
-    const pagesSeen = (): number[] => W.channel(account).pubs.flatMap(({ key, d }) => key === 'sync' ? [d['pages'] as number] : [])
+    const pagesSeen = (): number[] => W.channel(account).pubs
+      .filter(({ key }) => key === 'sync').map(({ d }) => d['pages'] as number)
     await until('the last page', options.isChaos ? 150_000 : 90_000, async () => {
       job.tell(bar('pages', pagesSeen().at(-1) ?? 0, expected.pages))
       return await isSynced(job)
@@ -125,9 +128,12 @@ async function judgeFeed (job: Job): Promise<void> {
       channel.loads.length > 0 || itemsOf(channel.pubs).length >= expected.posts.length)
     const ids = itemsOf(channel.pubs).map(({ remoteId }: Json) => BigInt(remoteId))
     if (channel.loads.length > 0) continue
-    job.must(channel.pubs.length === expected.pages, `${watcher.name} heard ${channel.pubs.length} of ${expected.pages} batches`)
-    job.must(ids.length === expected.posts.length && new Set(ids).size === ids.length, `${watcher.name} saw each post once`)
-    job.must(ids.every((id, index) => index === 0 || id < (ids[index - 1] ?? 0n)), `${watcher.name}: ids strictly descend`)
+    const { name } = watcher
+    const isOnce = ids.length === expected.posts.length && new Set(ids).size === ids.length
+    const isDescending = ids.every((id, index) => index === 0 || id < (ids[index - 1] ?? 0n))
+    job.must(channel.pubs.length === expected.pages, `${name} heard ${channel.pubs.length} batches`)
+    job.must(isOnce, `${name} saw each post once, not ${ids.length}`)
+    job.must(isDescending, `${name}: ids strictly descend`)
   }
   job.figures.batches = job.watchers.W.channel(`social.feed:${job.accountId}`).pubs.length
   const { recoveries } = job.watchers.X.channel(`social.feed:${job.accountId}`)
@@ -174,4 +180,3 @@ export function bar (unit: string, done: number, total: number): string {
   const filled = Math.round(width * Math.min(1, done / Math.max(1, total)))
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${done} of ${total} ${unit}`
 }
-

@@ -15,9 +15,11 @@ export const files: Row = {
       const all = await job.a.all(`/v1/social/accounts/${job.accountId}/assets`)
       const isDone = all.filter(({ state }) => ended.includes(state)).length
       job.tell(bar('pictures', isDone, expected.files.length))
-      return isDone === expected.files.length ? all : await new Promise<false>((resolve) => {
-        setTimeout(() => { resolve(false) }, 500)
-      })
+      return isDone === expected.files.length
+        ? all
+        : await new Promise<false>((resolve) => {
+          setTimeout(() => { resolve(false) }, 500)
+        })
     })
     await judgeDownloads(job)
     await judgeAssets(job, assets)

@@ -52,7 +52,8 @@ function formsOf (word: string): string[] {
     return text.slice(shift === 0 ? 0 : 4, -4).replace(/=+$/, '')
   })
   const urlSafe = aligned.map((text) => text.replaceAll('+', '-').replaceAll('/', '_'))
-  return [...new Set([word, ...aligned, ...urlSafe, Buffer.from(word).toString('hex')])].filter(({ length }) => length >= 12)
+  const forms = new Set([word, ...aligned, ...urlSafe, Buffer.from(word).toString('hex')])
+  return [...forms].filter(({ length }) => length >= 12)
 }
 
 async function plant (job: Job, mongo: MongoClient, redis: Redis): Promise<() => Promise<void>> {

@@ -9,7 +9,8 @@ const paint = { good: '\u001B[32m', bad: '\u001B[31m', dim: '\u001B[2m', off: '\
 export function createScreen () {
   const { stderr } = process
   const isTerminal = stderr.isTTY && process.env['NO_COLOR'] === undefined
-  const color = (name: keyof typeof paint, text: string): string => isTerminal ? `${paint[name]}${text}${paint.off}` : text
+  const color = (name: keyof typeof paint, text: string): string =>
+    isTerminal ? `${paint[name]}${text}${paint.off}` : text
   let isOpen = false
   let began = 0
 
@@ -21,7 +22,8 @@ export function createScreen () {
 
   function progress (row: Row, text: string): void {
     if (!isTerminal) return
-    stderr.write(`\r\u001B[K  ${label(row)} ${color('dim', `${seconds()} ${text}`)}`.slice(0, (stderr.columns || 120) + 20))
+    const shown = `  ${label(row)} ${color('dim', `${seconds()} ${text}`)}`
+    stderr.write(`\r\u001B[K${shown.slice(0, (stderr.columns || 120) + 8)}`)
     isOpen = true
   }
 

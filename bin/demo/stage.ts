@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { loadConfig } from '../../src/config/index.ts'
 import { startProduct, type Product } from '../start/product.ts'
 
 export type Victim = 'mongo' | 'redis' | 'server' | 'server 2' | 'worker io keeper' | 'worker cpu'
@@ -60,15 +61,16 @@ export async function openStage ({ dir, env, isSmall, say }: StageOptions): Prom
   }
 }
 
-type Ready = Record<string, string>
+/** What a stand-in says of itself: the platform its origin, the mail sink its url, both their control port. */
+interface Ready { origin: string, url: string, control: string }
 
 function settings (dir: string, platform: Ready, sink: Ready): NodeJS.ProcessEnv {
   return {
     DATA_DIR: dir,
     NODE_ENV: 'development',
     MEDIA_SCANNER: 'none',
-    SMTP_URL: sink['url'],
-    FETCH_ALLOW: new URL(platform['origin'] ?? '').host,
+    SMTP_URL: sink.url,
+    FETCH_ALLOW: new URL(platform.origin).host,
     LOG_LEVEL: 'info',
     // One user asks for everything here, some 2,000 calls in a minute; the limits stay on.
     HTTP_LIMIT_SCALE: '20',
@@ -78,19 +80,16 @@ function settings (dir: string, platform: Ready, sink: Ready): NodeJS.ProcessEnv
 
 function toStage (product: Product, platform: Ready, sink: Ready): Omit<Stage, 'close'> {
   const { env, supervisor, addresses, logs } = product
+  const { mongo, redis, scratchDir } = loadConfig(env)
+  const [serverA = '', serverB = ''] = addresses
   const names = ['mongo', 'redis', 'server', 'server 2', 'worker io keeper', 'worker cpu']
   return {
     product,
-    servers: [addresses[0] ?? '', addresses[1] ?? ''],
-    platform: { origin: platform['origin'] ?? '', control: platform['control'] ?? '' },
-    mails: { control: sink['control'] ?? '' },
-    stores: {
-      mongoUrl: env['MONGO_URL'] ?? '',
-      database: env['MONGO_DB'] || 'switchyard',
-      redisUrl: env['REDIS_URL'] ?? '',
-      prefix: env['KEY_PREFIX'] || 'switchyard'
-    },
-    folders: { logs, scratch: env['SCRATCH_DIR'] || join(env['DATA_DIR'] ?? '', 'scratch') },
+    servers: [serverA, serverB],
+    platform: { origin: platform.origin, control: platform.control },
+    mails: { control: sink.control },
+    stores: { mongoUrl: mongo.url, database: mongo.database, redisUrl: redis.url, prefix: redis.prefix },
+    folders: { logs, scratch: scratchDir },
     kill: (victim) => { supervisor.kill(victim) },
     memory: () => Object.fromEntries(names.flatMap((name) => {
       const pid = supervisor.pidOf(name)

@@ -40,7 +40,7 @@ interface Options {
 }
 
 // Frames are read by name; what is missing shows as a fault.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+
 type Frame = Record<string, any>
 
 /** Opens the door and waits until it is live. It comes back by itself after a loss, with its positions. */
@@ -98,7 +98,9 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     const { o, mid, k, key, d, del } = frame
     channel.pubs.push({ o, mid, k, key, d, at: Date.now() })
     // Keys of a topic of state may arrive out of order in a full load, and only there.
-    if (o <= channel.offset && key === undefined) faults.push(`${name} ${frame['ch']}: offset ${o} after ${channel.offset}`)
+    if (o <= channel.offset && key === undefined) {
+      faults.push(`${name} ${frame['ch']}: offset ${o} after ${channel.offset}`)
+    }
     channel.offset = Math.max(o, channel.offset)
     channel.mid = mid
     if (key !== undefined && del !== true) channel.state.set(key, d)
@@ -151,7 +153,8 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     const lost = new Promise<Frame>((resolve) => {
       opened.addEventListener('close', () => { resolve({ err: { key: 'closed' } }) }, { once: true })
     })
-    const reply = await Promise.race([command({ t: 'connect', v: 1, token: token(), sdk: `script/${name}`, subs }), lost])
+    const asked = command({ t: 'connect', v: 1, token: token(), sdk: `script/${name}`, subs })
+    const reply = await Promise.race([asked, lost])
     return reply['ok'] !== undefined
   }
 

@@ -24,7 +24,8 @@ export default fp(async function analyticsDomain (app) {
   const recorders = app.registry.analytics.map((mapping) => {
     const event = app.registry.events.get(mapping.event)
     if (event === undefined) throw new Error(`a mapping names the event ${mapping.event}, which nobody declares`)
-    return { subscriber: defineSubscriber({ name: `analytics.record-${mapping.event.replaceAll('.', '-')}`, event }), mapping }
+    const name = `analytics.record-${mapping.event.replaceAll('.', '-')}`
+    return { subscriber: defineSubscriber({ name, event }), mapping }
   })
   app.declare({
     domain: 'analytics',

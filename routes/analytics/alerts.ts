@@ -34,8 +34,8 @@ const alerts: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request) => {
     const { actor, query: { limit = 25, cursor } } = request
     const scope = `${actor.workspaceId} listAlerts`
-    const [before] = cursor === undefined ? [] : app.cursors.decode(cursor, scope)
-    const rows = await app.analyticsDomain.listAlerts(actor, { before: before === undefined ? undefined : String(before), limit })
+    const before = cursor === undefined ? undefined : String(app.cursors.decode(cursor, scope)[0])
+    const rows = await app.analyticsDomain.listAlerts(actor, { before, limit })
     return toPage(rows, limit, { cursors: app.cursors, scope, values: ({ id }) => [id], present: (alert) => alert })
   })
 

@@ -26,15 +26,20 @@ const retentionMs = 400 * 86_400_000
 /** Judges one event of a call by itself: kept, or refused with the code and place. */
 export function judge (workspaceId: string, input: unknown, nowMs: number): Judged {
   if (!isIncoming.Check(input)) return refusalOf(input)
-  if (input.id === undefined && (input.sourceId === undefined || input.at === undefined)) {
-    return { code: 'id_missing', pointer: '/id', id: null }
+  const { id = null } = input
+  if (id === null && (input.sourceId === undefined || input.at === undefined)) {
+    return { code: 'id_missing', pointer: '/id', id }
   }
-  const id = input.id ?? null
-  const atMs = input.id === undefined ? Date.parse(input.at ?? '') : msOfEventId(input.id)
-  if (input.at !== undefined && Date.parse(input.at) !== atMs) return { code: 'at_mismatch', pointer: '/at', id }
-  if (!(atMs <= nowMs + futureMs)) return { code: 'in_future', pointer: '/at', id }
-  if (atMs < nowMs - retentionMs) return { code: 'too_old', pointer: '/at', id }
+  const atMs = id === null ? Date.parse(input.at ?? '') : msOfEventId(id)
+  const code = timeProblem(atMs, input.at, nowMs)
+  if (code !== undefined) return { code, pointer: '/at', id }
   return { event: kept(workspaceId, input, atMs), id }
+}
+
+function timeProblem (atMs: number, at: string | undefined, nowMs: number): ItemCode | undefined {
+  if (at !== undefined && Date.parse(at) !== atMs) return 'at_mismatch'
+  if (!(atMs <= nowMs + futureMs)) return 'in_future'
+  return atMs < nowMs - retentionMs ? 'too_old' : undefined
 }
 
 function kept (workspaceId: string, input: IncomingEvent, atMs: number): KeptEvent {
@@ -54,12 +59,15 @@ function kept (workspaceId: string, input: IncomingEvent, atMs: number): KeptEve
 function refusalOf (input: unknown): Judged {
   const [first] = isIncoming.Errors(input)
   const pointer = first?.instancePath ?? ''
-  const id = typeof input === 'object' && input !== null && 'id' in input && typeof input.id === 'string' &&
-    /^[0-9a-f-]{36}$/.test(input.id)
-    ? input.id
-    : null
   if (pointer.startsWith('/id')) return { code: 'id_missing', pointer, id: null }
-  return { code: pointer.startsWith('/name') || pointer === '' ? 'name_invalid' : 'props_invalid', pointer, id }
+  const code = pointer.startsWith('/name') || pointer === '' ? 'name_invalid' : 'props_invalid'
+  return { code, pointer, id: shownId(input) }
+}
+
+/** The id of a refused event, where it has one that can be shown again. */
+function shownId (input: unknown): string | null {
+  const { id } = (input ?? {}) as { id?: unknown }
+  return typeof id === 'string' && /^[0-9a-f-]{36}$/.test(id) ? id : null
 }
 
 /** Analytics events of a domain event; item i is known by `<event id>:<i>`, so a repeat counts once. */

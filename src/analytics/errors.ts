@@ -8,5 +8,7 @@ export const AnalyticsError = defineErrors('analytics', {
   too_many_events: { kind: 'invalid', message: 'A call brings at most 2,000 events.' },
   alert_not_found: { kind: 'not_found', message: 'No alert rule has this id.' },
   backpressure: { kind: 'rate_limited', message: 'Events come faster than they can be kept.' },
-  ingest_unavailable: { kind: 'unavailable', message: 'Events cannot be kept right now; send them again with their ids.' }
+  ingest_unavailable: {
+    kind: 'unavailable', message: 'Events cannot be kept right now; send them again with their ids.'
+  }
 })

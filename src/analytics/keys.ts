@@ -31,7 +31,7 @@ export function msOfEventId (id: string): number {
   return msOfUuidv7(id)
 }
 
-/** Key of a rollup row: workspace 16, metric 4, tier 1, set 1, bucket 4, dimension hash 8. Set 0 is the count by name. */
+/** Key of a rollup row: workspace 16, metric 4, tier 1, set 1, bucket 4, dimension hash 8; set 0 counts by name. */
 export function rollupKey (workspaceId: string, name: string, tier: Tier, bucketMs: number): Buffer {
   const hash = createHash('sha256').update(name).digest()
   const middle = Buffer.alloc(6)

@@ -30,7 +30,8 @@ export function createQueries ({ analytics, clock }: { analytics: AnalyticsRepos
 }
 
 function timeout (error: unknown): never {
-  if (error instanceof Error && 'code' in error && error.code === 50) throw AnalyticsError.query_timeout({}, { cause: error })
+  const isTooSlow = error instanceof Error && 'code' in error && error.code === 50
+  if (isTooSlow) throw AnalyticsError.query_timeout({}, { cause: error })
   throw error
 }
 

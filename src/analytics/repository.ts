@@ -128,8 +128,8 @@ export function createAnalyticsRepository (db: Db) {
     },
 
     async names (workspaceId: string): Promise<Array<{ name: string, count: number, lastAt: Date }>> {
-      return await names.find({ workspaceId }, { sort: { name: 1 }, limit: 500, projection: { _id: 0, workspaceId: 0 } })
-        .toArray()
+      const projection = { _id: 0, workspaceId: 0 }
+      return await names.find({ workspaceId }, { sort: { name: 1 }, limit: 500, projection }).toArray()
     }
   }
 }

@@ -18,7 +18,9 @@ export type IncomingEvent = Static<typeof IncomingEventSchema>
 
 export const IncomingEventsSchema = Type.Object({
   events: Type.Array(Type.Unknown(), { minItems: 1, maxItems: 2000 })
-}, { $id: 'IncomingEvents', additionalProperties: false, description: 'Each event is judged by itself (IncomingEvent)' })
+}, {
+  $id: 'IncomingEvents', additionalProperties: false, description: 'Each event is judged by itself (IncomingEvent)'
+})
 
 const itemCodes = ['id_missing', 'at_mismatch', 'in_future', 'too_old', 'name_invalid', 'props_invalid'] as const
 export type ItemCode = typeof itemCodes[number]
@@ -55,7 +57,9 @@ export const QuerySchema = Type.Object({
   groupBy: Type.Optional(Type.Array(Property, { maxItems: 3 })),
   range: Type.Union([
     Type.Object({ from: At, to: At }, { additionalProperties: false }),
-    Type.Object({ last: Type.String({ pattern: '^[1-9][0-9]{0,3}[mhd]$', maxLength: 6 }) }, { additionalProperties: false })
+    Type.Object({
+      last: Type.String({ pattern: '^[1-9][0-9]{0,3}[mhd]$', maxLength: 6 })
+    }, { additionalProperties: false })
   ]),
   zone: Type.Optional(Type.String({ maxLength: 64, description: 'IANA zone of the buckets; UTC when absent' })),
   grain: Type.Optional(OneOf(grains)),

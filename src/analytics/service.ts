@@ -1,4 +1,6 @@
-import { uuidv7, type Actor, type Clock, type DomainEvent, type Live, type MappedEvent, type Session, type Tx } from '../kernel/index.ts'
+import {
+  uuidv7, type Actor, type Clock, type DomainEvent, type Live, type MappedEvent, type Session, type Tx
+} from '../kernel/index.ts'
 import type { Position } from '../kernel/schemas.ts'
 import type { AlertRepository } from './repository/alerts.ts'
 import type { AnalyticsAccess } from './access.ts'
@@ -58,7 +60,9 @@ export function createAnalyticsService (collaborators: Collaborators) {
 function ingest ({ analytics, tx, clock }: Collaborators) {
   return {
     /** Keeps the good events of a call, each id once; bad ones are refused alone. Answers after the commit. */
-    async record (actor: Actor, inputs: readonly unknown[], { isVerbose }: { isVerbose: boolean }): Promise<IngestResult> {
+    async record (
+      actor: Actor, inputs: readonly unknown[], { isVerbose }: { isVerbose: boolean }
+    ): Promise<IngestResult> {
       const { workspaceId } = actor
       const judged = inputs.map((input) => judge(workspaceId, input, clock.ms()))
       const good = withoutRepeats(judged.flatMap((one) => 'event' in one ? [one.event] : []))

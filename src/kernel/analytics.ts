@@ -6,7 +6,8 @@ export interface Analytics {
 }
 
 export interface AnalyticsSink {
-  record (events: ReadonlyArray<{ name: string, at: number, props: Record<string, string | number | boolean> }>): Promise<void>
+  /** `at` in milliseconds since the epoch. */
+  record (events: ReadonlyArray<MappedEvent & { at: number }>): Promise<void>
 }
 
 /** One analytics event made of a domain event. */

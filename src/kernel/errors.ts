@@ -19,7 +19,12 @@ export interface ErrorDefinition extends ErrorDeclaration {
 }
 
 /** One refused place of an input, as it stands in the `errors` member of a problem. */
-export interface FieldProblem { in: 'body' | 'query' | 'params' | 'headers', pointer: string, code: string, detail: string }
+export interface FieldProblem {
+  in: 'body' | 'query' | 'params' | 'headers'
+  pointer: string
+  code: string
+  detail: string
+}
 
 export interface ErrorOptions {
   /** What exactly happened this time; shown to the caller. */

@@ -22,9 +22,9 @@ export interface FetchAnswer {
 export interface SafeFetch {
   /** The whole body, within the profile's cap. Throws `fetch.*`. */
   buffer (profile: FetchProfile, request: FetchRequest, options?: { signal?: AbortSignal }):
-    Promise<FetchAnswer & { body: Buffer }>
+  Promise<FetchAnswer & { body: Buffer }>
   stream (profile: FetchProfile, request: FetchRequest, options?: { signal?: AbortSignal }):
-    Promise<FetchAnswer & { body: Readable }>
+  Promise<FetchAnswer & { body: Readable }>
   /** Throws `fetch.forbidden_target`, `fetch.bad_url`; connects nowhere. Names are resolved. */
   check (url: string, options?: { httpsOnly?: boolean }): Promise<URL>
   /** Asks the downloader for files in the caller's transaction; one active download per workspace and address. */

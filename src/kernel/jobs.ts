@@ -68,7 +68,10 @@ export interface AddOptions {
 export interface AddedRun { id: string, state: RunState, isNew: boolean }
 
 export interface JobSender {
-  /** Writes the run in the caller's transaction. Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`. */
+  /**
+   * Writes the run in the caller's transaction.
+   * Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`.
+   */
   add<D extends TSchema, R extends TSchema> (
     session: Session, job: JobDefinition<D, R>, data: Static<D>, options?: AddOptions
   ): Promise<AddedRun>

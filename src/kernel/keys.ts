@@ -2,10 +2,10 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
 
 export interface MasterKey { id: string, bytes: Buffer }
 
-/** Seals bytes of one owner (user, account, workspace) under its own data key; `aad` binds the cipher text to its place. */
+/** Seals bytes of one owner (user, account, workspace) under its own data key; `aad` binds the text to its place. */
 export interface KeyRing {
   seal (owner: string, plain: Buffer, aad: string): Promise<Buffer>
-  /** Throws `identity.key_unknown` (unavailable) where the key is not at hand, `identity.cipher_invalid` where it was moved or changed. */
+  /** Throws `identity.key_unknown` where the key is not at hand, `identity.cipher_invalid` where the text was moved. */
   open (owner: string, cipher: Buffer, aad: string): Promise<Buffer>
 }
 

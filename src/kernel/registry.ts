@@ -58,23 +58,28 @@ export function createRegistry (): Registry {
   return {
     ...maps,
     analytics,
-    declare ({ domain, ...declared }) {
-      for (const factory of Object.values(declared.errors ?? {})) {
-        add(maps.errors, 'error', factory.definition.code, factory.definition, domain)
+    declare (declared) {
+      const { domain } = declared
+      function all<T> (map: Map<string, T>, kind: string, list: readonly T[] = [], nameOf: (one: T) => string): void {
+        for (const one of list) add(map, kind, nameOf(one), one, domain)
       }
-      for (const event of declared.events ?? []) add(maps.events, 'event', event.name, event, domain)
-      for (const one of declared.subscribers ?? []) add(maps.subscribers, 'subscriber', one.name, one, domain)
-      for (const job of declared.jobs ?? []) add(maps.jobs, 'job', job.name, job, domain)
-      for (const topic of declared.topics ?? []) add(maps.topics, 'topic', topic.name, topic, domain)
-      for (const one of declared.permissions ?? []) add(maps.permissions, 'permission', one.name, one, domain)
-      for (const one of declared.collections ?? []) add(maps.collections, 'collection', one.name, one, domain)
-      for (const one of declared.schemas ?? []) add(maps.schemas, 'schema', nameOf(one), one, domain)
+      const definitions = Object.values(declared.errors ?? {}).map(({ definition }) => definition)
+      all(maps.errors, 'error', definitions, ({ code }) => code)
+      all(maps.events, 'event', declared.events, named)
+      all(maps.subscribers, 'subscriber', declared.subscribers, named)
+      all(maps.jobs, 'job', declared.jobs, named)
+      all(maps.topics, 'topic', declared.topics, named)
+      all(maps.permissions, 'permission', declared.permissions, named)
+      all(maps.collections, 'collection', declared.collections, named)
+      all(maps.schemas, 'schema', declared.schemas, componentName)
       analytics.push(...declared.analytics ?? [])
     }
   }
 }
 
-function nameOf (schema: TSchema): string {
+const named = ({ name }: { name: string }): string => name
+
+function componentName (schema: TSchema): string {
   const { $id } = schema as { $id?: string }
   if ($id === undefined) throw new Error('a declared schema needs an $id')
   return $id

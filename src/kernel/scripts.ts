@@ -1,4 +1,4 @@
-/** Redis scripts as text constants of a domain, run by `cache` (`identity.md` 3.2). Keys get the installation's prefix. */
+/** Redis scripts as text constants of a domain, run by `cache`; keys get the installation's prefix. */
 export interface ScriptRunner {
   run (script: Script, keys: readonly string[], args: ReadonlyArray<string | number>): Promise<unknown>
 }

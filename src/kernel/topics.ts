@@ -86,7 +86,7 @@ export interface DurableBinding {
 export interface Live {
   publish<P extends string> (
     topic: TopicDefinition<P>, params: TopicParams<P>, input: PublishInput): Promise<Published>
-  /** What publishing and repair need of a topic; in every process. A declared topic that nobody binds fails boot of the server. */
+  /** What publishing and repair need of a topic; in every process. One that nobody binds fails boot of the server. */
   bind (topic: TopicDefinition, binding: DocumentBinding | DurableBinding | { outbox: true } | { lossy: true }): void
   /** Who may join; only in the server. */
   topic<P extends string> (topic: TopicDefinition<P>, rules: TopicRules<P>): void

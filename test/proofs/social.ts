@@ -8,6 +8,8 @@ import { openStage, type Stage, type Victim } from '../../bin/demo/stage.ts'
 import type { Proofs } from '../../bin/proof.ts'
 import { startServices } from '../../bin/services.ts'
 
+type Say = (line: string) => void
+
 const victims: readonly Victim[] = ['mongo', 'redis', 'server', 'server 2', 'worker io keeper', 'worker cpu']
 const plain: JobOptions = { isSmall: false, isChaos: false, isScripted: false, timeScale: 1, quietMs: 0 }
 
@@ -44,8 +46,9 @@ function freshFolder (): string {
   return join(tmpdir(), `switchyard-proof-${randomBytes(6).toString('hex')}`)
 }
 
-async function play (stores: Record<string, string>, say: (line: string) => void, options: JobOptions): Promise<Outcome> {
-  const stage = await openStage({ dir: freshFolder(), env: { ...process.env, ...stores }, isSmall: options.isSmall, say })
+async function play (stores: Record<string, string>, say: Say, options: JobOptions): Promise<Outcome> {
+  const env = { ...process.env, ...stores }
+  const stage = await openStage({ dir: freshFolder(), env, isSmall: options.isSmall, say })
   try {
     return hold(await runMainJob(stage, options))
   } finally {
@@ -53,7 +56,7 @@ async function play (stores: Record<string, string>, say: (line: string) => void
   }
 }
 
-async function playUnderFire (seed: number, say: (line: string) => void): Promise<{ outcome: Outcome, killed: number }> {
+async function playUnderFire (seed: number, say: Say): Promise<{ outcome: Outcome, killed: number }> {
   const { MONGO_URL: _mongo, REDIS_URL: _redis, ...env } = process.env
   const stage = await openStage({ dir: freshFolder(), env, isSmall: false, say: () => {} })
   const end = new AbortController()
@@ -73,7 +76,7 @@ async function playUnderFire (seed: number, say: (line: string) => void): Promis
 }
 
 /** Kills a random process every two seconds; the same seed gives the same order of victims. */
-async function killAround (stage: Stage, seed: number, signal: AbortSignal, say: (line: string) => void): Promise<number> {
+async function killAround (stage: Stage, seed: number, signal: AbortSignal, say: Say): Promise<number> {
   let killed = 0
   let state = seed
   while (!signal.aborted) {

@@ -81,7 +81,9 @@ export function createAlertRepository (db: Db) {
     },
 
     /** Newest first; one row more than `limit` tells that there is more. */
-    async page (workspaceId: string, { before, limit }: { before: string | undefined, limit: number }): Promise<Alert[]> {
+    async page (
+      workspaceId: string, { before, limit }: { before: string | undefined, limit: number }
+    ): Promise<Alert[]> {
       const rows = await rules.find(
         { workspaceId, ...(before === undefined ? {} : { _id: { $lt: before } }) },
         { sort: { _id: -1 }, limit: limit + 1 }).toArray()
