@@ -16,7 +16,16 @@ declare module 'fastify' {
 
 export default fp<SocialOptions>(async function social (app, { publicUrl }) {
   app.declare({
-    domain: 'social', errors: SocialError, events, subscribers, jobs, topics, permissions, analytics, collections, schemas
+    domain: 'social',
+    errors: SocialError,
+    events,
+    subscribers,
+    jobs,
+    topics,
+    permissions,
+    analytics,
+    collections,
+    schemas
   })
   const { fetch, breakers, keyRing, jobs: sender, live, bus, tx, clock } = app
   const service = createSocialService({
@@ -58,7 +67,8 @@ function bindTopics ({ live }: FastifyInstance, service: SocialService): void {
 /** Whether the run has not ended; one that is not kept any more has. */
 async function isLive (app: FastifyInstance, workspaceId: string, runId: string): Promise<boolean> {
   try {
-    const { state } = await (app as unknown as { runs: RunReads }).runs.operation(systemActor('social', workspaceId), runId)
+    const { state } = await (app as unknown as { runs: RunReads }).runs.operation(
+      systemActor('social', workspaceId), runId)
     return state === 'pending' || state === 'running'
   } catch (error) {
     if (isDomainError(error, 'jobs.run_not_found')) return false

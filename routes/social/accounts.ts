@@ -42,7 +42,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: read
   }, async ({ actor, params: { id } }, reply) => {
-    const account = await app.live.withPosition(accountTopic, { accountId: id }, async () => await accounts.get(actor, id))
+    const account = await app.live.withPosition(
+      accountTopic, { accountId: id }, async () => await accounts.get(actor, id))
     return await reply.header('etag', `"${account.version}"`).send(account)
   })
 

@@ -17,7 +17,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { auth: connect, limit: 'write', idempotency: 'required' }
   }, async (request, reply) => {
     const connection = await app.social.connections.connect(request.actor, request.body)
-    return await reply.code(201).header('location', `/v1/social/connections/${connection.connectionId}`).send(connection)
+    return await reply.code(201).header(
+      'location', `/v1/social/connections/${connection.connectionId}`).send(connection)
   })
 
   app.post('/accounts/:id/reconnect', {

@@ -49,7 +49,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       body: Type.Object({ lane: Type.Optional(OneOf(['interactive', 'bulk'])) }, { additionalProperties: false }),
       response: { 202: ref(OperationSchema) }
     },
-    config: { auth: { by, permission: 'social:asset:fetch', owner: 'param:id' }, limit: 'write', idempotency: 'required' }
+    config: {
+      auth: { by, permission: 'social:asset:fetch', owner: 'param:id' }, limit: 'write', idempotency: 'required'
+    }
   }, async ({ actor, params: { id }, body: { lane = 'interactive' } }, reply) =>
     await accept(app, reply, fetchAsset, await app.social.assets.fetchAgain(actor, id, lane)))
 

@@ -9,7 +9,9 @@ export const permissions = definePermissions('social', {
   'account:read': {
     kind: 'read', roles: ['owner', 'admin', 'member', 'guest'], sentence: 'See tracked accounts and their posts.'
   },
-  'account:write': { kind: 'write', roles: ['owner', 'admin', 'member'], sentence: 'Change and sync tracked accounts.' },
+  'account:write': {
+    kind: 'write', roles: ['owner', 'admin', 'member'], sentence: 'Change and sync tracked accounts.'
+  },
   'account:connect': { kind: 'write', roles: ['owner', 'admin'], sentence: 'Connect and disconnect accounts.' },
   'asset:fetch': { kind: 'write', roles: ['owner', 'admin', 'member'], sentence: 'Fetch a media file again.' }
 })

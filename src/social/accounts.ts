@@ -1,4 +1,6 @@
-import { HttpError, type Actor, type AddedRun, type Clock, type EventBus, type JobSender, type Tx } from '../kernel/index.ts'
+import {
+  HttpError, type Actor, type AddedRun, type Clock, type EventBus, type JobSender, type Tx
+} from '../kernel/index.ts'
 import type { SocialAccess } from './access.ts'
 import { SocialError } from './errors.ts'
 import { accountDisconnected } from './events.ts'
@@ -21,7 +23,9 @@ interface Collaborators {
   isLive: (workspaceId: string, runId: string) => Promise<boolean>
 }
 
-export interface AccountQuery { platform?: readonly string[], health?: readonly string[], q?: string, after?: string, limit: number }
+export interface AccountQuery {
+  platform?: readonly string[], health?: readonly string[], q?: string, after?: string, limit: number
+}
 
 export type Accounts = ReturnType<typeof createAccounts>
 
@@ -55,7 +59,7 @@ export function createAccounts (collaborators: Collaborators) {
     patch: async (actor: Actor, id: string, patch: AccountPatch, version: number): Promise<Account> =>
       await changeAccount(collaborators, actor, id, patch, version),
 
-    /** Asks for a sync; the run is the operation. Throws `sync_running`, `account_needs_reauth`, `account_disconnected`. */
+    /** Asks for a sync; its run is the operation. Throws `sync_running`, `account_needs_reauth` and its kin. */
     sync: async (actor: Actor, id: string, { isFull }: { isFull?: boolean | undefined }): Promise<AddedRun> =>
       await askSync(collaborators, actor, id, isFull),
 

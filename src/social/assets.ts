@@ -1,4 +1,6 @@
-import { type Actor, type AddedRun, type EventBus, type JobContext, type JobSender, type Session, type Tx } from '../kernel/index.ts'
+import {
+  type Actor, type AddedRun, type EventBus, type JobContext, type JobSender, type Session, type Tx
+} from '../kernel/index.ts'
 import type { Static } from 'typebox'
 import type { SocialAccess } from './access.ts'
 import { mustBeActive } from './accounts.ts'
@@ -93,7 +95,9 @@ async function settle (
     { type: 'asset', id: assetId }, { workspaceId })
 }
 
-async function noteFile (collaborators: Collaborators, workspaceId: string, fileId: string, outcome: Outcome): Promise<void> {
+async function noteFile (
+  collaborators: Collaborators, workspaceId: string, fileId: string, outcome: Outcome
+): Promise<void> {
   await collaborators.tx(async (session) => {
     for (const asset of await collaborators.assets.findWaiting(session, workspaceId, { fileId })) {
       await settle(collaborators, session, asset, outcome)

@@ -13,7 +13,8 @@ export type OpenCall = (target: CallTarget) => Call
 export function createCalls ({ fetch, breakers }: Collaborators): OpenCall {
   return ({ platform, instance, token, signal }) => async (request) => {
     const exchange = async (): Promise<RawAnswer> => {
-      const answer = await fetch.buffer('api', httpRequest(instance, request, token), signal === undefined ? {} : { signal })
+      const answer = await fetch.buffer(
+        'api', httpRequest(instance, request, token), signal === undefined ? {} : { signal })
       const raw = { status: answer.status, headers: answer.headers, body: parse(answer) }
       if (raw.status >= 500) throw new ServerFault(raw)
       return raw
@@ -38,7 +39,9 @@ class ServerFault extends Error {
   }
 }
 
-function httpRequest (instance: string, { method = 'GET', path, form, isAuthorized = false }: CallRequest, token?: string) {
+function httpRequest (
+  instance: string, { method = 'GET', path, form, isAuthorized = false }: CallRequest, token?: string
+) {
   return {
     url: instance + path,
     method,
@@ -69,11 +72,15 @@ function isFault (error: unknown): boolean {
 }
 
 const refused = new Set(['fetch.forbidden_target', 'fetch.bad_url', 'fetch.redirect_downgrade'])
-const unreadable = new Set(['fetch.too_large', 'fetch.bomb', 'fetch.bad_encoding', 'fetch.redirect_limit', 'fetch.bad_answer'])
+const unreadable = new Set(
+  ['fetch.too_large', 'fetch.bomb', 'fetch.bad_encoding', 'fetch.redirect_limit', 'fetch.bad_answer'])
 
 function judge (error: unknown): unknown {
   if (!isDomainError(error) || !error.code.startsWith('fetch.')) return error
   if (refused.has(error.code)) return SocialError.instance_refused({}, { cause: error })
-  if (unreadable.has(error.code)) return SocialError.upstream_answer_invalid({}, { detail: error.definition.message, cause: error })
+  if (unreadable.has(error.code)) {
+    return SocialError.upstream_answer_invalid(
+      {}, { detail: error.definition.message, cause: error })
+  }
   return SocialError.instance_unreachable({}, { detail: error.definition.message, cause: error })
 }

@@ -57,7 +57,9 @@ export function createConnections (collaborators: Collaborators) {
     async connect (actor: Actor, { platform, instance, method, token, returnTo }: NewConnection): Promise<Connection> {
       const connector = connectors.get(platform)
       if (connector === undefined) throw SocialError.platform_unknown()
-      const from = { connector, instance: await originOf(collaborators, instance), returnTo: pathOf(returnTo), reconnects: null }
+      const from = {
+        connector, instance: await originOf(collaborators, instance), returnTo: pathOf(returnTo), reconnects: null
+      }
       return await start(actor, from, method, token)
     },
 
@@ -84,7 +86,9 @@ export function createConnections (collaborators: Collaborators) {
         return { returnTo: connection.returnTo }
       } catch (error) {
         const said = errorOf(error, { isConnecting: true })
-        const end = { state: 'failed' as const, error: isDomainError(said) ? said.code : 'http.internal', accountId: null }
+        const end = {
+          state: 'failed' as const, error: isDomainError(said) ? said.code : 'http.internal', accountId: null
+        }
         await connections.end(connection, end, collaborators.clock.now())
         throw said
       }
@@ -136,7 +140,8 @@ async function connectByToken (
     // A pasted token does not say what it may: reading one post shows it.
     await connector.readPosts({}, { remoteId: probe.remoteId, scopes: [] }, call, 1)
     const found = { probe, tokens: { accessToken: token }, scopes: connector.neededScopes }
-    const account = await enrolment.enrol({ actor: actorRef(actor), platform: connector.platform, instance, reconnects }, found)
+    const account = await enrolment.enrol(
+      { actor: actorRef(actor), platform: connector.platform, instance, reconnects }, found)
     return { connectionId: uuidv7(), state: 'connected', accountId: account.id }
   } catch (error) {
     throw errorOf(error, { isConnecting: true })
@@ -166,7 +171,8 @@ async function finish (
     { actor: connection.actor, platform, instance, reconnects },
     { probe, tokens: { accessToken }, scopes },
     async (session, account) => {
-      await connections.end(connection, { state: 'connected', error: null, accountId: account.id }, clock.now(), session)
+      await connections.end(
+        connection, { state: 'connected', error: null, accountId: account.id }, clock.now(), session)
     })
 }
 
@@ -178,12 +184,15 @@ async function clientOf (
   const { platform } = connector
   const key = `${platform}|${instance}|${redirectUri}`
   const found = await connections.findInstance(key) ?? await register()
-  return { clientId: found.clientId, clientSecret: (await keyRing.open(key, found.clientSecret, 'client-secret')).toString() }
+  return {
+    clientId: found.clientId, clientSecret: (await keyRing.open(key, found.clientSecret, 'client-secret')).toString()
+  }
 
   async function register () {
     try {
       const call = openCall({ platform, instance })
-      const { clientId, clientSecret } = await connector.register({ ...client, redirectUri, website: publicUrl() }, call)
+      const { clientId, clientSecret } = await connector.register(
+        { ...client, redirectUri, website: publicUrl() }, call)
       const sealed = await keyRing.seal(key, Buffer.from(clientSecret), 'client-secret')
       return await tx(async (session) =>
         await connections.addInstance(session, { key, clientId, clientSecret: sealed, readAt: clock.now() }))
@@ -201,7 +210,9 @@ export async function findClient (
   const key = `${platform}|${instance}|${publicUrl()}/v1/social/callbacks/${platform}`
   const found = await connections.findInstance(key)
   if (found === undefined) return undefined
-  return { clientId: found.clientId, clientSecret: (await keyRing.open(key, found.clientSecret, 'client-secret')).toString() }
+  return {
+    clientId: found.clientId, clientSecret: (await keyRing.open(key, found.clientSecret, 'client-secret')).toString()
+  }
 }
 
 /** The origin of what a person typed, checked before anything connects. Throws `instance_refused`. */

@@ -1,4 +1,6 @@
-import { uuidv7, type ActorRef, type Clock, type EventBus, type JobSender, type Session, type Tx } from '../kernel/index.ts'
+import {
+  uuidv7, type ActorRef, type Clock, type EventBus, type JobSender, type Session, type Tx
+} from '../kernel/index.ts'
 import type { Probe } from './connectors/port.ts'
 import { SocialError } from './errors.ts'
 import { accountConnected, accountReconnected } from './events.ts'
@@ -58,7 +60,8 @@ async function add (
     await vault.add(session, { workspaceId, accountId: id }, 1, sealed)
     await cursors.add(session, workspaceId, id, now)
     await jobs.add(session, probeAccount, { workspaceId, accountId: id, generation: 1 }, { key: `probe:${id}:1` })
-    await events.emit(session, accountConnected, { accountId: id, version: 1 }, { type: 'account', id }, { workspaceId })
+    await events.emit(
+      session, accountConnected, { accountId: id, version: 1 }, { type: 'account', id }, { workspaceId })
     await also(session, account)
     return account
   })
@@ -77,22 +80,34 @@ async function renew (
     const { probe: { profile, counts, limits } } = found
     const health = { state: 'active' as const, since: now, evidence: before.health.evidence }
     const account = await accounts.change(session, before, {
-      set: { health, profile, limits, handle: profile.handle, scopes: [...found.scopes], secretGeneration: generation, updatedAt: now },
+      set: {
+        health,
+        profile,
+        limits,
+        handle: profile.handle,
+        scopes: [...found.scopes],
+        secretGeneration: generation,
+        updatedAt: now
+      },
       counts
     }, { secretGeneration: before.secretGeneration })
     // Somebody else signed it in meanwhile.
     if (account === undefined) throw duplicate(before, found.probe)
     if (!await vault.replace(session, owner, generation, sealed)) throw duplicate(before, found.probe)
     await cursors.add(session, workspaceId, id, now)
-    await jobs.add(session, probeAccount, { workspaceId, accountId: id, generation }, { key: `probe:${id}:${generation}` })
+    await jobs.add(
+      session, probeAccount, { workspaceId, accountId: id, generation }, { key: `probe:${id}:${generation}` })
     await events.emit(
-      session, accountReconnected, { accountId: id, version: account.version }, { type: 'account', id }, { workspaceId })
+      session, accountReconnected, { accountId: id, version: account.version },
+      { type: 'account', id }, { workspaceId })
     await also(session, account)
     return account
   })
 }
 
-function accountOf (id: string, { actor, platform, instance }: Place, { probe, scopes }: Found, now: Date): StoredAccount {
+function accountOf (
+  id: string, { actor, platform, instance }: Place, { probe, scopes }: Found, now: Date
+): StoredAccount {
   const { remoteId, kind, profile, counts, limits } = probe
   return {
     id,

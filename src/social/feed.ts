@@ -4,7 +4,7 @@ import type { accountHealthChanged, postsSynced } from './events.ts'
 import { presentHealth } from './present.ts'
 import type { AccountRepository } from './repository/accounts.ts'
 import type { PostRepository, StoredPost } from './repository/posts.ts'
-import { BatchSchema, feedTopic } from './topics.ts'
+import { feedTopic, type BatchSchema } from './topics.ts'
 
 type Batch = Static<typeof BatchSchema>
 type Synced = Static<typeof postsSynced.data>
@@ -15,14 +15,19 @@ const mostText = 140
 export type Feed = ReturnType<typeof createFeed>
 
 /** The action feed of an account: one publication per event, repeated harmlessly by its `mid`. */
-export function createFeed ({ posts, accounts, live }: { posts: PostRepository, accounts: AccountRepository, live: Live }) {
+export function createFeed (
+  { posts, accounts, live }: { posts: PostRepository, accounts: AccountRepository, live: Live }
+) {
   return {
     async publishPosts ({ id, workspaceId, data }: DomainEvent<Synced>): Promise<void> {
       const known = await posts.findMany(workspaceId, data.items.map(({ postId }) => postId))
-      await live.publish(feedTopic, { accountId: data.accountId }, { kind: 'batch', data: batchOf(data, known), mid: id })
+      await live.publish(
+        feedTopic, { accountId: data.accountId }, { kind: 'batch', data: batchOf(data, known), mid: id })
     },
 
-    async publishHealth ({ id, workspaceId, data }: DomainEvent<Static<typeof accountHealthChanged.data>>): Promise<void> {
+    async publishHealth (
+      { id, workspaceId, data }: DomainEvent<Static<typeof accountHealthChanged.data>>
+    ): Promise<void> {
       const account = await accounts.find(workspaceId, data.accountId)
       if (account === undefined) return
       await live.publish(

@@ -24,7 +24,8 @@ export async function changeHealth (
   const after = await accounts.change(session, account, { set }, { healthState: from })
   if (after === undefined) return undefined
   await events.emit(
-    session, accountHealthChanged, { accountId: id, version: after.version, from, to }, { type: 'account', id }, { workspaceId })
+    session, accountHealthChanged, { accountId: id, version: after.version, from, to },
+    { type: 'account', id }, { workspaceId })
   return after
 }
 

@@ -28,7 +28,9 @@ export function presentKeys (account: StoredAccount): Array<{ kind: string, key:
 }
 
 export function presentPost (post: StoredPost): Post {
-  const { workspaceId, contentHash, missingAt, publishedAt, editedAt, metricsAt, goneAt, createdAt, updatedAt, ...rest } = post
+  const {
+    workspaceId, contentHash, missingAt, publishedAt, editedAt, metricsAt, goneAt, createdAt, updatedAt, ...rest
+  } = post
   return {
     ...rest,
     publishedAt: publishedAt.toISOString(),

@@ -7,7 +7,9 @@ import type { ConnectionRepository } from './repository/connections.ts'
 import { SignInNeeded, read, storeProfile, type SyncCollaborators } from './sync/index.ts'
 import { errorOf } from './verdicts.ts'
 
-type Collaborators = SyncCollaborators & { connections: ConnectionRepository, keyRing: KeyRing, publicUrl: () => string }
+type Collaborators = SyncCollaborators & {
+  connections: ConnectionRepository, keyRing: KeyRing, publicUrl: () => string
+}
 
 export type Probes = ReturnType<typeof createProbes>
 
@@ -22,12 +24,14 @@ export function createProbes (collaborators: Collaborators) {
       if (account === undefined || account.health.state !== 'active' || account.secretGeneration !== generation) return
       const connector = connectorOf(connectors, account.platform)
       try {
-        const probe = await read(collaborators, { ctx, account, connector }, 'probe', async (call) => await connector.probe(call))
+        const probe = await read(
+          collaborators, { ctx, account, connector }, 'probe', async (call) => await connector.probe(call))
         await storeProfile(collaborators, ctx, account, probe)
       } catch (error) {
         if (!(error instanceof SignInNeeded)) throw error
         await ctx.commit(async (session) => {
-          await changeHealth(collaborators, session, account, { from: 'active', to: 'needs_reauth', evidence: error.evidence })
+          await changeHealth(
+            collaborators, session, account, { from: 'active', to: 'needs_reauth', evidence: error.evidence })
         })
       }
     },

@@ -193,7 +193,8 @@ export const AssetSchema = Type.Object({
   reason: Nullable(word(64)),
   fileId: Nullable(Id),
   downloadId: Nullable(Id),
-  url: Type.Optional(Type.String({ maxLength: 2083, description: 'Signed address of the cleaned file, once it is ready' })),
+  url: Type.Optional(
+    Type.String({ maxLength: 2083, description: 'Signed address of the cleaned file, once it is ready' })),
   thumbUrl: Type.Optional(Type.String({ maxLength: 2083, description: 'Signed address of its thumbnail' })),
   version: Type.Integer({ minimum: 1 }),
   createdAt: At,

@@ -78,7 +78,10 @@ async function unseal (
   try {
     return await keyRing.open(accountId, sealed, placeOf(workspaceId, accountId, generation))
   } catch (error) {
-    if (isDomainError(error, 'identity.key_unknown')) throw SocialError.secret_unreadable({ id: accountId }, { cause: error })
+    if (isDomainError(error, 'identity.key_unknown')) {
+      throw SocialError.secret_unreadable(
+        { id: accountId }, { cause: error })
+    }
     throw error
   }
 }

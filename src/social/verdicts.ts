@@ -9,10 +9,16 @@ export function errorOf (error: unknown, { isConnecting = false }: { isConnectin
   const details = { platform: { status: error.status, ...(error.code === null ? {} : { code: error.code }) } }
   const options = { cause: error }
   const { verdict } = error
-  if (verdict.kind === 'wait') return SocialError.platform_throttled(details, { ...options, retryAfterMs: verdict.waitMs })
+  if (verdict.kind === 'wait') {
+    return SocialError.platform_throttled(
+      details, { ...options, retryAfterMs: verdict.waitMs })
+  }
   if (verdict.kind === 'retry') return SocialError.platform_down(details, options)
   if (verdict.kind === 'scope') return SocialError.scope_missing(details, options)
-  return isConnecting ? connecting(verdict.kind, details, options) : SocialError.upstream_answer_invalid(details, options)
+  return isConnecting
+    ? connecting(
+      verdict.kind, details, options)
+    : SocialError.upstream_answer_invalid(details, options)
 }
 
 function connecting (kind: string, details: Record<string, unknown>, options: { cause: unknown }): DomainError {

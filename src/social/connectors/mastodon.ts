@@ -3,7 +3,9 @@ import { facts } from '../platforms/mastodon/facts.ts'
 import { isObject, postOf, profileOf } from '../platforms/mastodon/shapes.ts'
 import { classify, codeOf } from '../platforms/mastodon/verdicts.ts'
 import type { Limit } from '../schemas.ts'
-import { Refusal, type BadItem, type Call, type CallRequest, type Connector, type Page, type RawAnswer, type RemotePost } from './port.ts'
+import {
+  Refusal, type BadItem, type Call, type CallRequest, type Connector, type Page, type RawAnswer, type RemotePost
+} from './port.ts'
 
 const scopes = facts.scopes.value
 
@@ -58,7 +60,10 @@ export const mastodon: Connector = {
   async probe (call) {
     const { body, headers } = await ask(call, { path: '/api/v1/accounts/verify_credentials', isAuthorized: true })
     const found = profileOf(body, limitsOf(headers))
-    if ('pointers' in found) throw SocialError.upstream_answer_invalid({}, { detail: `profile: ${found.pointers.join(', ')}` })
+    if ('pointers' in found) {
+      throw SocialError.upstream_answer_invalid(
+        {}, { detail: `profile: ${found.pointers.join(', ')}` })
+    }
     return found
   },
 
@@ -76,7 +81,10 @@ export const mastodon: Connector = {
     if (verdict.kind === 'gone') return null
     if (verdict.kind !== 'ok') throw new Refusal(verdict, { status: answer.status, code: codeOf(answer.body) })
     const post = postOf(answer.body, 0)
-    if ('pointers' in post) throw SocialError.upstream_answer_invalid({}, { detail: `post: ${post.pointers.join(', ')}` })
+    if ('pointers' in post) {
+      throw SocialError.upstream_answer_invalid(
+        {}, { detail: `post: ${post.pointers.join(', ')}` })
+    }
     return post
   },
 
@@ -125,7 +133,8 @@ function idOf (raw: unknown): string | null {
 }
 
 function limitsOf (headers: Record<string, string>): Limit[] {
-  const [limit, remaining] = ['x-ratelimit-limit', 'x-ratelimit-remaining'].map((name) => Number(headers[name] ?? 'none'))
+  const [limit, remaining] = ['x-ratelimit-limit', 'x-ratelimit-remaining'].map(
+    (name) => Number(headers[name] ?? 'none'))
   if (!isCount(limit) || !isCount(remaining)) return []
   const reset = Date.parse(headers['x-ratelimit-reset'] ?? '')
   return [{ key: 'requests', limit, remaining, resetAt: Number.isNaN(reset) ? null : new Date(reset).toISOString() }]

@@ -1,6 +1,8 @@
 import { Type, type Static } from 'typebox'
 import { Nullable, OneOf } from '../../kernel/schemas.ts'
-import { MetricsSchema, ProfileSchema, assetKinds, postKinds, type Counts, type Limit, type Platform, type Profile } from '../schemas.ts'
+import {
+  MetricsSchema, ProfileSchema, assetKinds, postKinds, type Counts, type Limit, type Platform, type Profile
+} from '../schemas.ts'
 
 /** One answer of a platform, body parsed; `body` is undefined where it is no JSON. */
 export interface RawAnswer { status: number, headers: Record<string, string>, body: unknown }

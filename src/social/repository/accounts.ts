@@ -1,5 +1,7 @@
 import type { ClientSession, Collection, Db } from 'mongodb'
-import type { Counts, Evidence, HealthState, Limit, MediaPolicy, Platform, Profile, Sync, SyncPolicy } from '../schemas.ts'
+import type {
+  Counts, Evidence, HealthState, Limit, MediaPolicy, Platform, Profile, Sync, SyncPolicy
+} from '../schemas.ts'
 
 export interface StoredHealth { state: HealthState, since: Date, evidence: Evidence[] }
 

@@ -120,7 +120,9 @@ function filterOf (
     ...(state === undefined ? {} : { goneAt: state === 'gone' ? { $type: 'date' } : null }),
     ...(after === undefined
       ? {}
-      : { $or: [{ publishedAt: { $lt: after.publishedAt } }, { publishedAt: after.publishedAt, _id: { $lt: after.id } }] })
+      : {
+          $or: [{ publishedAt: { $lt: after.publishedAt } }, { publishedAt: after.publishedAt, _id: { $lt: after.id } }]
+        })
   }
 }
 

@@ -78,7 +78,7 @@ export function createProfileRepository (db: Db) {
         { session, upsert: true })
     },
 
-    /** Readings, never increments: those of one instant count once. After the commit: time-series refuse transactions. */
+    /** Readings of an instant, never increments. After the commit: time-series refuse inserts in a transaction. */
     async addPoints (
       meta: { workspaceId: string, accountId: string }, readings: readonly Reading[], at: Date
     ): Promise<void> {

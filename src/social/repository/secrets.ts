@@ -26,7 +26,9 @@ export function createSecretRepository (db: Db) {
     },
 
     /** Generation 1 of an account. */
-    async add (session: ClientSession, { workspaceId, accountId, generation, sealed, at }: StoredSecret): Promise<void> {
+    async add (
+      session: ClientSession, { workspaceId, accountId, generation, sealed, at }: StoredSecret
+    ): Promise<void> {
       await rows.insertOne({
         _id: accountId, workspaceId, generation, sealed, state: 'live', version: 1, createdAt: at, updatedAt: at
       }, { session })

@@ -13,7 +13,8 @@ export async function storeAssets (
   collaborators: Collaborators, session: Session, account: StoredAccount, plan: PagePlan
 ): Promise<void> {
   const fresh = plan.fresh.flatMap(({ post, remote }) =>
-    remote.attachments.map((attachment, position) => assetOf(account, post.id, position, attachment, collaborators.clock.now())))
+    remote.attachments.map(
+      (attachment, position) => assetOf(account, post.id, position, attachment, collaborators.clock.now())))
   const edited = plan.changed.filter(({ isContent, remote }) => isContent && remote.attachments.length > 0)
   if (edited.length > 0) fresh.push(...await addedBy(collaborators, session, account, edited))
   if (fresh.length === 0) return

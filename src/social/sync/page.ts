@@ -9,7 +9,7 @@ type Move = Partial<Omit<StoredCursor, 'workspaceId' | 'accountId' | 'version'>>
 
 export interface Stored { discovered: number, known: number }
 
-/** A page is a transaction: posts, assets, downloads, cursor, account and one event commit together (`social.md` 4.4). */
+/** A page is a transaction: posts, assets, downloads, cursor, account and one event commit together (4.4). */
 export async function storePage (
   collaborators: SyncCollaborators, turn: Turn, page: Page,
   { isBackfill, move }: { isBackfill: boolean, move: (discovered: number) => Move }

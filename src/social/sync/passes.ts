@@ -71,7 +71,10 @@ export async function readBackfill (collaborators: SyncCollaborators, turn: Turn
       const { discovered, known } = await storePage(collaborators, turn, { ...page, items }, {
         isBackfill: true,
         move: (fresh) => ({
-          newestId: newestId ?? page.newestId, oldestId: page.oldestId ?? oldestId, backfilled: backfilled + fresh, isBackfillDone: isDone
+          newestId: newestId ?? page.newestId,
+          oldestId: page.oldestId ?? oldestId,
+          backfilled: backfilled + fresh,
+          isBackfillDone: isDone
         })
       })
       return discovered > 0 || known === 0
@@ -134,18 +137,22 @@ async function noteMissing (
   }
 }
 
-async function noteSome ({ posts, events, clock }: SyncCollaborators, turn: Turn, absent: readonly KnownPost[]): Promise<void> {
+async function noteSome (
+  { posts, events, clock }: SyncCollaborators, turn: Turn, absent: readonly KnownPost[]
+): Promise<void> {
   const { ctx, account: { workspaceId, id } } = turn
   await ctx.checkpoint(async (session) => {
     const now = clock.now()
     for (const { id: postId, missingAt } of absent) {
-      await posts.change(session, workspaceId, postId, missingAt === null ? { missingAt: now } : { goneAt: now, updatedAt: now })
+      await posts.change(
+        session, workspaceId, postId, missingAt === null ? { missingAt: now } : { goneAt: now, updatedAt: now })
     }
     const items = absent.filter(({ missingAt }) => missingAt !== null)
       .map(({ id: postId }) => ({ postId, change: 'gone' as const }))
     if (items.length === 0) return
     turn.items += items.length
     await events.emit(
-      session, postsSynced, { accountId: id, syncId: ctx.run.id, isBackfill: false, items }, { type: 'account', id }, { workspaceId })
+      session, postsSynced, { accountId: id, syncId: ctx.run.id, isBackfill: false, items },
+      { type: 'account', id }, { workspaceId })
   })
 }

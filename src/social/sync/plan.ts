@@ -28,9 +28,10 @@ export function planOf (
     }
     const isContent = post.contentHash !== contentHash || post.goneAt !== null || post.missingAt !== null
     if (!isContent && isSame(post.metrics, remote.metrics)) continue
+    const told = { metrics: remote.metrics, metricsAt: now, updatedAt: now }
     const set = isContent
-      ? { ...contentOf(remote), contentHash, missingAt: null, goneAt: null, metrics: remote.metrics, metricsAt: now, updatedAt: now }
-      : { metrics: remote.metrics, metricsAt: now, updatedAt: now }
+      ? { ...contentOf(remote), ...told, contentHash, missingAt: null, goneAt: null }
+      : told
     plan.changed.push({ id: post.id, remote, set, isContent })
     plan.items.push({ postId: post.id, change: 'changed' })
   }
@@ -65,7 +66,9 @@ function freshPost (
 }
 
 function contentOf (remote: RemotePost) {
-  const { url, kind, publishedAt, editedAt, text, language, tags, mentions, links, replyTo, repostOf, isSensitive } = remote
+  const {
+    url, kind, publishedAt, editedAt, text, language, tags, mentions, links, replyTo, repostOf, isSensitive
+  } = remote
   return {
     url,
     kind,

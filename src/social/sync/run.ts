@@ -7,7 +7,9 @@ import type { StoredCursor } from '../repository/cursors.ts'
 import { readBackfill, readForward, readFull } from './passes.ts'
 import { storeProfile } from './profile.ts'
 import { nextSlot } from './slots.ts'
-import { HandOver, SignInNeeded, readCounted, syncOf, type SyncCollaborators, type SyncContext, type Turn } from './turn.ts'
+import {
+  HandOver, SignInNeeded, readCounted, syncOf, type SyncCollaborators, type SyncContext, type Turn
+} from './turn.ts'
 
 /** One reading run of an account: profile, newer posts, older posts; or everything once more. */
 export async function runSync (collaborators: SyncCollaborators, ctx: SyncContext): Promise<void> {
@@ -34,7 +36,9 @@ export async function runSync (collaborators: SyncCollaborators, ctx: SyncContex
 
 /** The next run of the rhythm is written before the first request: whatever happens to this one, it comes. */
 async function begin (
-  { accounts, connectors, jobs, clock }: SyncCollaborators, ctx: SyncContext, account: StoredAccount, cursor: StoredCursor
+  {
+    accounts, connectors, jobs, clock
+  }: SyncCollaborators, ctx: SyncContext, account: StoredAccount, cursor: StoredCursor
 ): Promise<Turn> {
   const { workspaceId, id: accountId } = account
   const slot = nextSlot(accountId, account.syncPolicy.everyMinutes, clock.ms())

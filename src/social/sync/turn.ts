@@ -129,5 +129,7 @@ export function syncOf ({ ctx, pages, items }: Turn, state: Sync['state']): Sync
 
 export function progressOf ({ account, items, pages }: Turn) {
   const total = account.counts.posts
-  return { done: items, ...(total === undefined ? {} : { total: Math.max(total, items) }), unit: 'posts', step: `page ${pages}` }
+  return {
+    done: items, ...(total === undefined ? {} : { total: Math.max(total, items) }), unit: 'posts', step: `page ${pages}`
+  }
 }

@@ -26,27 +26,44 @@ const origins: Record<string, string> = {
 export function postOf (raw: unknown, place: number): RemotePost | BadItem {
   if (!isObject(raw)) return { place, pointers: ['/'] }
   const boosted = isObject(raw['reblog']) ? raw['reblog'] : null
-  const shown = boosted ?? raw
-  const { text, links } = typeof shown['content'] === 'string' ? plainTextOf(shown['content']) : { text: null, links: [] }
   const post = {
+    ...placeOf(raw, boosted),
+    ...contentOf(boosted ?? raw),
     remoteId: idOf(raw['id']),
-    url: addressOf(shown['url']) ?? addressOf(shown['uri']),
-    kind: boosted !== null ? 'repost' : (raw['in_reply_to_id'] ?? null) !== null ? 'reply' : 'post',
     publishedAt: instantOf(raw['created_at']),
-    editedAt: (raw['edited_at'] ?? null) === null ? null : instantOf(raw['edited_at']),
-    text,
-    language: typeof shown['language'] === 'string' ? shown['language'].slice(0, 64) : null,
-    tags: tagsOf(shown['tags']),
-    mentions: mentionsOf(shown['mentions']),
-    links: links.slice(0, 200),
-    replyTo: (raw['in_reply_to_id'] ?? null) === null ? null : idOf(raw['in_reply_to_id']),
-    repostOf: boosted === null ? null : idOf(boosted['id']),
-    isSensitive: shown['sensitive'] === true,
-    metrics: metricsOf(shown),
+    editedAt: orNull(raw['edited_at'], instantOf),
+    // The files of somebody else's post are theirs.
     attachments: boosted === null ? attachmentsOf(raw['media_attachments']) : []
   }
   if (checkPost.Check(post)) return post
   return { place, pointers: pointersOf(checkPost.Errors(post)) }
+}
+
+/** How the status stands to others. */
+function placeOf (raw: Raw, boosted: Raw | null) {
+  const replyTo = orNull(raw['in_reply_to_id'], idOf)
+  const own = replyTo === null ? 'post' : 'reply'
+  return { kind: boosted === null ? own : 'repost', replyTo, repostOf: boosted === null ? null : idOf(boosted['id']) }
+}
+
+/** What is shown of it. */
+function contentOf (raw: Raw) {
+  const { content, language } = raw
+  const { text, links } = typeof content === 'string' ? plainTextOf(content) : { text: null, links: [] }
+  return {
+    url: addressOf(raw['url']) ?? addressOf(raw['uri']),
+    text,
+    language: typeof language === 'string' ? language.slice(0, 64) : null,
+    tags: tagsOf(raw['tags']),
+    mentions: mentionsOf(raw['mentions']),
+    links: links.slice(0, 200),
+    isSensitive: raw['sensitive'] === true,
+    metrics: metricsOf(raw)
+  }
+}
+
+function orNull (value: unknown, read: (value: unknown) => unknown): unknown {
+  return (value ?? null) === null ? null : read(value)
 }
 
 /** An account in the shape of the port, or the pointers to what is wrong in it. */
@@ -154,6 +171,7 @@ function attachmentsOf (value: unknown): unknown {
   if (!Array.isArray(value)) return value
   return value.slice(0, 50).filter(isObject).map((raw) => {
     const meta = isObject(raw['meta']) && isObject(raw['meta']['original']) ? raw['meta']['original'] : {}
+    const { duration } = meta
     return {
       remoteId: idOf(raw['id']),
       remoteUrl: addressOf(raw['url']) ?? addressOf(raw['remote_url']),
@@ -162,7 +180,7 @@ function attachmentsOf (value: unknown): unknown {
       alt: typeof raw['description'] === 'string' ? cleanText(raw['description']).slice(0, 10_000) : null,
       width: countOf(meta['width']) ?? null,
       height: countOf(meta['height']) ?? null,
-      durationMs: typeof meta['duration'] === 'number' && meta['duration'] >= 0 ? Math.round(meta['duration'] * 1000) : null
+      durationMs: typeof duration === 'number' && duration >= 0 ? Math.round(duration * 1000) : null
     }
   // An attachment that is not processed yet has no address; a later read brings it.
   }).filter(({ remoteUrl }) => remoteUrl !== null)

@@ -8,13 +8,13 @@ export function classify ({ status, headers, body }: RawAnswer): Verdict {
   if (status === 429 || (status === 503 && headers['retry-after'] !== undefined)) {
     return { kind: 'wait', waitMs: waitOf(headers) }
   }
-  if (status >= 500 || status === 408 || status === 425) return { kind: 'retry' }
-  if (status === 401) return { kind: 'reauth' }
   if (status === 403) return { kind: verdictOfForbidden(codeOf(body)) }
-  if (status === 404 || status === 410) return { kind: 'gone' }
-  if (status === 400 || status === 422) return { kind: 'invalid' }
-  return { kind: 'unknown' }
+  return { kind: table.get(status) ?? (status >= 500 ? 'retry' : 'unknown') }
 }
+
+const table = new Map<number, 'retry' | 'reauth' | 'gone' | 'invalid'>([
+  [400, 'invalid'], [401, 'reauth'], [404, 'gone'], [408, 'retry'], [410, 'gone'], [422, 'invalid'], [425, 'retry']
+])
 
 function verdictOfForbidden (code: string | null): 'scope' | 'restricted' | 'unknown' {
   if (code === null) return 'unknown'
