@@ -97,7 +97,7 @@ export const envVariables = [
   },
   {
     name: 'MASTER_KEYS',
-    description: 'Keys `id:32 bytes` in base64 or hex, separated by commas, the first is current; made below DATA_DIR outside production',
+    description: 'Keys `id:32 bytes`, base64 or hex, by commas, first is current; made in DATA_DIR outside production',
     isSecret: true
   },
   {

@@ -73,7 +73,10 @@ t.test('an alert crosses its line once, with one event, and belongs to its works
   const foreign = await app.inject({ url: `/v1/analytics/alerts/${id}`, headers: bob.headers })
   t.match([foreign.statusCode, foreign.json()], [404, { code: 'analytics.alert_not_found' }])
   const refused = await app.inject({
-    method: 'POST', url: '/v1/analytics/alerts', headers: ann.headers, body: { name: 'x', op: 'gt', threshold: 1, more: 1 }
+    method: 'POST',
+    url: '/v1/analytics/alerts',
+    headers: ann.headers,
+    body: { name: 'x', op: 'gt', threshold: 1, more: 1 }
   })
   t.equal(refused.statusCode, 400)
 })
