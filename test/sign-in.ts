@@ -14,31 +14,41 @@ export interface SignedIn {
   headers: { authorization: string }
 }
 
-interface SignInOptions { email?: string, password?: string, client?: 'web' | 'native' }
+interface SignInOptions {
+  email?: string
+  password?: string
+  /** Role in the own workspace; default `owner`. */
+  role?: 'owner' | 'admin' | 'member' | 'guest'
+}
 
-/** Registers by the mailed code over HTTP; needs a worker (`role: 'both'`), since mails leave by a job. */
+/** Registers a person over HTTP; the code is read where the mail would get it from, so no worker is needed. */
 export async function signIn (app: FastifyInstance, options: SignInOptions = {}): Promise<SignedIn> {
-  const { email = `p${randomBytes(5).toString('hex')}@example.org`, password = 'a long enough passphrase', client = 'native' } = options
+  const email = options.email ?? `p${randomBytes(5).toString('hex')}@example.org`
+  const password = options.password ?? 'a long enough passphrase'
   const flow = await post<{ flowId: string }>(app, '/v1/identity/registrations', {
     email, password, displayName: 'Test Person', locale: 'en', zone: 'UTC', workspaceName: 'Test'
   })
-  const code = await mailedCode(app, email)
-  await post(app, `/v1/identity/registrations/${flow.flowId}/verify`, { code })
-  const tokens = await post<Tokens>(app, '/v1/identity/logins', { email, password, client })
-  const actor = await app.authenticator().authenticate({ token: tokens.accessToken, requestId: null, ip: '127.0.0.1', userAgent: null })
+  const code = (await app.identity.codeMail(flow.flowId))?.code
+  const made = await post<Registered>(app, `/v1/identity/registrations/${flow.flowId}/verify`, { code, client: 'native' })
+  if (options.role !== undefined) {
+    await app.db.collection('identity.members').updateOne(
+      { userId: made.user.id, workspaceId: made.workspace.id }, { $set: { roles: [options.role] } })
+  }
+  const { accessToken, refreshToken = '' } = made
+  const actor = await app.authenticator().authenticate({ token: accessToken, requestId: null, ip: '127.0.0.1', userAgent: null })
   return {
     actor,
     email,
     password,
-    accessToken: tokens.accessToken,
-    refreshToken: tokens.refreshToken ?? '',
-    userId: actor.userId ?? '',
-    workspaceId: actor.workspaceId,
-    headers: { authorization: `Bearer ${tokens.accessToken}` }
+    accessToken,
+    refreshToken,
+    userId: made.user.id,
+    workspaceId: made.workspace.id,
+    headers: { authorization: `Bearer ${accessToken}` }
   }
 }
 
-interface Tokens { accessToken: string, refreshToken?: string }
+interface Registered { user: { id: string }, workspace: { id: string }, accessToken: string, refreshToken?: string }
 
 async function post<T = unknown> (app: FastifyInstance, url: string, payload: object): Promise<T> {
   const answer = await app.inject({ method: 'POST', url, payload })

@@ -45,7 +45,7 @@ t.test('modules have addresses that never change their content, and come compres
   }
 })
 
-t.test('docs page and console run in a browser under their policies and ask nobody else', async (t) => {
+t.test('the docs page runs in a browser under its policy and asks nobody else', async (t) => {
   const app = await floor(t, echo, { HTTP_FLOOD_PER_MIN: '100000' })
   const address = await app.listen({ port: 0 })
   const { page, close } = await chromium()
@@ -60,8 +60,6 @@ t.test('docs page and console run in a browser under their policies and ask nobo
   })
   await page.goto(`${address}/docs`)
   await page.getByText('What a code means and what to do').first().waitFor({ timeout: 20_000 })
-  await page.goto(`${address}/console`, { waitUntil: 'networkidle' })
-  t.not(await page.locator('body').innerText(), '')
   t.same(complaints, [])
   t.same(foreign, [])
 })
