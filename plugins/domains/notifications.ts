@@ -48,7 +48,7 @@ export default fp<NotificationsOptions>(async function notifications (app, { mas
   app.live.bind(InboxTopic, {
     replay: async (params, from, limit) => await service.inbox.replay(params['userId'] as string, from, limit)
   })
-}, { name: 'notifications', dependencies: ['identity', 'analytics-domain', 'mail', 'queue', 'events', 'pubsub'] })
+}, { name: 'notifications', dependencies: ['identity', 'mail', 'queue', 'events', 'pubsub'] })
 
 /** The shipped mails; the product reads `web/` as files. */
 async function loadTemplates (): Promise<Templates> {
