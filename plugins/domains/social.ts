@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import { presentProgress } from '../../src/fetch/index.ts'
-import type { RunReads } from '../../src/jobs/index.ts'
 import { isDomainError, systemActor } from '../../src/kernel/index.ts'
 import {
   SocialError, accountTopic, analytics, collections, createSocialRepositories, createSocialService, downloadsTopic,
@@ -67,7 +66,7 @@ function bindTopics ({ live }: FastifyInstance, service: SocialService): void {
 /** Whether the run has not ended; one that is not kept any more has. */
 async function isLive (app: FastifyInstance, workspaceId: string, runId: string): Promise<boolean> {
   try {
-    const { state } = await (app as unknown as { runs: RunReads }).runs.operation(
+    const { state } = await app.runs.operation(
       systemActor('social', workspaceId), runId)
     return state === 'pending' || state === 'running'
   } catch (error) {

@@ -20,7 +20,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }, { additionalProperties: false }),
       response: { 200: ref(ReportSchema) }
     },
-    config: { auth: { by: ['session', 'apiKey'], permission: 'social:account:read' }, limit: 'list' }
+    config: {
+      auth: {
+        by: ['session', 'apiKey'],
+        permission: 'social:account:read',
+        owner: { none: 'The name is one of a list; each account is judged by its own access.' }
+      },
+      limit: 'list'
+    }
   }, async ({ actor, params: { name }, query }) => await app.social.reports.report(actor, name, query))
 }
 
