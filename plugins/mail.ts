@@ -4,6 +4,7 @@ import type { MailCapture, SendMail } from '../src/kernel/index.ts'
 import { classify } from './mail/classify.ts'
 import { compose } from './mail/compose.ts'
 import { MailError } from './mail/errors.ts'
+import { watchBodies, watched } from './mail/progress.ts'
 
 export interface MailOptions { driver: 'smtp' | 'capture', url: string, from: string, offline?: boolean }
 
@@ -32,10 +33,11 @@ export default fp<MailOptions>(async function mail (app, { driver, url, from, of
 }, { name: 'mail', dependencies: ['errors'] })
 
 async function deliver (transport: Transporter, message: ReturnType<typeof compose>): Promise<void> {
+  const progress = { isWhole: false }
   try {
-    await transport.sendMail(message)
+    await transport.sendMail(watched(message, progress))
   } catch (cause) {
-    throw classify(cause)
+    throw classify(cause, progress)
   }
 }
 
@@ -43,6 +45,7 @@ async function connect (url: string): Promise<Transporter> {
   const transport = createTransport({
     url, pool: true, disableFileAccess: true, disableUrlAccess: true, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000
   })
+  watchBodies(transport)
   try {
     await transport.verify()
     return transport

@@ -1,22 +1,18 @@
 import type { DomainError } from '../../src/kernel/index.ts'
 import { MailError } from './errors.ts'
+import type { Progress } from './progress.ts'
 
-interface SmtpFailure { code?: string, responseCode?: number, response?: string, command?: string }
+interface SmtpFailure { code?: string, responseCode?: number, response?: string }
 
 /** What a failure of nodemailer means; the raw answer of the server never leaves as text, it may quote the mail. */
-export function classify (cause: unknown): DomainError {
-  const { code, responseCode, response, command } = cause as SmtpFailure
+export function classify (cause: unknown, { isWhole }: Progress): DomainError {
+  const { code, responseCode, response } = cause as SmtpFailure
   if (responseCode !== undefined) return byAnswer(responseCode, enhancedOf(response), cause)
+  if (isWhole) return MailError.ambiguous({}, { cause })
   if (code === 'EAUTH') return MailError.misconfigured({}, { cause })
   if (code === 'EENVELOPE') return MailError.address_invalid({}, { cause })
-  // After DATA the server may have the mail although its answer never came.
-  if (command === 'DATA' || command === 'API') return MailError.ambiguous({}, { cause })
-  return command === 'CONN' || beforeAccept.has(code ?? '')
-    ? MailError.not_accepted({}, { cause })
-    : MailError.ambiguous({}, { cause })
+  return MailError.not_accepted({}, { cause })
 }
-
-const beforeAccept = new Set(['ECONNREFUSED', 'EDNS', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETLS'])
 
 function byAnswer (answer: number, enhanced: string, cause: unknown): DomainError {
   if (enhanced.startsWith('4.7.') || answer === 429) return MailError.throttled({}, { cause, retryAfterMs: 60_000 })

@@ -90,8 +90,8 @@ t.test('refresh follows its table', async (t) => {
     t.equal(await outcome(app.identity.refresh(ann.refreshToken)), 'identity.session_ended')
     t.equal(await outcome(app.identity.refresh(next.refreshToken)), 'identity.session_ended')
     t.equal(await outcome(authenticate(app, next.accessToken)), 'identity.session_ended')
-    const row = await app.db.collection<{ _id: string }>('identity.sessions').findOne({ _id: String(ann.actor.sessionId) })
-    t.equal(row?.['reason'], 'reuse')
+    const row = await app.db.collection<{ _id: string, reason: string }>('identity.sessions').findOne({ _id: String(ann.actor.sessionId) })
+    t.equal(row?.reason, 'reuse')
   })
 
   await t.test('a counter ahead of ours is adopted: we issued it and lost it', async (t) => {
