@@ -10,11 +10,12 @@ import t from 'tap'
 import { startServices, type Services } from '../bin/services.ts'
 import { findMongod, findRedis } from '../bin/services/binaries.ts'
 import { isRunning, markOf } from '../bin/services/processes.ts'
+import { folder } from './folder.ts'
 
 const silent = { say: () => {} }
 
 t.test('what was written is there after the stores stopped and started again, on the same ports', async (t) => {
-  const dir = t.testdir()
+  const dir = folder(t)
   const first = await startServices({ dir, persist: true, ...silent })
   await write(first)
   await first.stop()
@@ -26,7 +27,7 @@ t.test('what was written is there after the stores stopped and started again, on
 })
 
 t.test('a second start in the same folder says which process has it', async (t) => {
-  const dir = t.testdir()
+  const dir = folder(t)
   const services = await startServices({ dir, persist: false, ...silent })
   t.teardown(async () => { await services.stop() })
   await t.rejects(startServices({ dir, persist: false, ...silent }), {
@@ -35,7 +36,7 @@ t.test('a second start in the same folder says which process has it', async (t) 
 })
 
 t.test('a killed owner leaves no store, and the next start finds the data', async (t) => {
-  const dir = t.testdir()
+  const dir = folder(t)
   const { child, services } = await startElsewhere(dir)
   await write(services)
   await sleep(1100)
@@ -47,7 +48,7 @@ t.test('a killed owner leaves no store, and the next start finds the data', asyn
 })
 
 t.test('killing the holders takes their stores with them', async (t) => {
-  const { child, services } = await startElsewhere(t.testdir())
+  const { child, services } = await startElsewhere(folder(t))
   t.teardown(() => { child.kill('SIGKILL') })
   for (const pid of await holdersOf(child)) process.kill(pid, 'SIGKILL')
   await gone(services)
@@ -55,7 +56,7 @@ t.test('killing the holders takes their stores with them', async (t) => {
 })
 
 t.test('a taken port is left to its owner', async (t) => {
-  const dir = t.testdir()
+  const dir = folder(t)
   const first = await startServices({ dir, persist: false, ...silent })
   await first.stop()
   const port = Number(new URL(first.redisUrl).port)
@@ -69,7 +70,7 @@ t.test('a taken port is left to its owner', async (t) => {
 })
 
 t.test('a program that is named and does not do is one sentence, and nothing else is taken for it', async (t) => {
-  const old = program(t.testdir(), 'redis-server', 'Redis server v=6.2.1 sha=0')
+  const old = program(folder(t), 'redis-server', 'Redis server v=6.2.1 sha=0')
   await t.rejects(findRedis({ REDIS_SERVER_BINARY: old }, silent.say), {
     message: `REDIS_SERVER_BINARY: ${old} is version 6, and 7.0 or later is needed.`
   })
@@ -79,7 +80,7 @@ t.test('a program that is named and does not do is one sentence, and nothing els
 })
 
 t.test('a program on PATH is taken before the cache, an old one is passed over', async (t) => {
-  const dir = t.testdir({ path: {}, cache: { bin: {} } })
+  const dir = folder(t, { 'path/x': '', 'cache/bin/x': '' })
   program(join(dir, 'path'), 'mongod', 'db version v5.0.9')
   const cached = program(join(dir, 'cache/bin'), 'mongod', 'db version v6.0.5')
   const env = { PATH: join(dir, 'path'), SWITCHYARD_CACHE: join(dir, 'cache') }

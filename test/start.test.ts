@@ -12,6 +12,7 @@ import { isRunning, markOf, type ProcessMark } from '../bin/services/processes.t
 import type { Store } from '../bin/services/store.ts'
 import { processPart, storePart } from '../bin/start/part.ts'
 import { createSupervisor } from '../bin/start/supervisor.ts'
+import { folder } from './folder.ts'
 
 const child = `
   process.once('disconnect', () => process.exit(0))
@@ -20,7 +21,7 @@ const child = `
 `
 
 t.test('a killed store comes back on its port with its data, a killed process comes back too', async (t) => {
-  const dir = t.testdir({ 'child.mjs': child })
+  const dir = folder(t, { 'child.mjs': child })
   const [mongo] = await findStores({ dir, persist: true, say: () => {} })
   const said: string[] = []
   const supervisor = createSupervisor({ say: (line) => { said.push(line) } })
@@ -44,7 +45,7 @@ t.test('a killed store comes back on its port with its data, a killed process co
 })
 
 t.test('a store that never becomes ready stops all after three starts', async (t) => {
-  const dir = t.testdir()
+  const dir = folder(t)
   const broken = join(dir, 'broken')
   writeFileSync(broken, '#!/bin/sh\necho "write failed: No space left on device"\nexit 1\n')
   chmodSync(broken, 0o755)
@@ -61,7 +62,7 @@ t.test('a store that never becomes ready stops all after three starts', async (t
 })
 
 t.test('a killed parent leaves nothing, and a crash is cleared by the next start', async (t) => {
-  const dir = t.testdir({ 'child.mjs': child })
+  const dir = folder(t, { 'child.mjs': child })
   const { parent, marks } = await superviseElsewhere(dir)
   parent.kill('SIGKILL')
   while (marks.some(isRunning)) await sleep(50)
@@ -71,7 +72,7 @@ t.test('a killed parent leaves nothing, and a crash is cleared by the next start
 })
 
 t.test('a lock of a dead owner ends what was left running', async (t) => {
-  const dir = t.testdir()
+  const dir = folder(t)
   const left = spawn('sleep', ['60'])
   const mark = markOf('left', left.pid ?? 0)
   writeFileSync(join(dir, 'lock.json'), JSON.stringify({

@@ -6,7 +6,8 @@ import { statSync, truncateSync } from 'node:fs'
 import { once } from 'node:events'
 
 // The reader is a process of its own: it ends the store also when the holder itself was killed, since the parent then
-// closes the pipe. 25 seconds are more than a clean shutdown of MongoDB takes.
+// closes the pipe. A parent that is gone never asked: its other children use the store to the end, and get 2 seconds.
+// 25 seconds are more than a clean shutdown of MongoDB takes.
 const holderScript = `
 log=$1; shift
 exec 3<&0
@@ -15,7 +16,9 @@ store=$!
 echo "$store"
 exec >/dev/null 2>&1
 (
-  while read -r _ <&3; do :; done
+  asked=
+  while read -r line <&3; do asked=$line; done
+  [ -n "$asked" ] || sleep 2
   kill -TERM "$store"; left=250
   while kill -0 "$store" && [ "$left" -gt 0 ]; do sleep 0.1; left=$((left - 1)); done
   kill -KILL "$store"
@@ -53,7 +56,7 @@ export async function hold (command: readonly string[], log: string): Promise<He
     child,
     exited,
     async stop () {
-      child.stdin.end()
+      child.stdin.end('stop\n')
       await exited
     }
   }
