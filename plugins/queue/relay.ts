@@ -71,11 +71,12 @@ export function createRelay ({ runs, delivery, view, targets, clock, onPublished
     for (const { workspaceId, serial } of candidates) {
       if (serial !== undefined) serials.set(`${workspaceId} ${serial}`, { workspaceId, serial })
     }
-    const busy = await runs.liveSerials([...serials.values()])
-    const first = await Promise.all([...serials]
-      .filter(([name]) => !busy.has(name))
-      .map(async ([, { workspaceId, serial }]) => await runs.firstOfSerial(workspaceId, serial, now)))
-    return new Set(first.filter((id) => id !== undefined))
+    const [busy, first] = await Promise.all([
+      runs.liveSerials([...serials.values()]),
+      Promise.all([...serials].map(async ([name, { workspaceId, serial }]) =>
+        [name, await runs.firstOfSerial(workspaceId, serial, now)] as const))
+    ])
+    return new Set(first.flatMap(([name, id]) => busy.has(name) || id === undefined ? [] : [id]))
   }
 
   /** MongoDB first, Redis second: a crash between them leaves a published run that the next leader adds again. */

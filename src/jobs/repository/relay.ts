@@ -70,9 +70,9 @@ export function createRelayRepository (db: Db) {
 
     /** Lets go of the next run of a serial. */
     async freeSerial (workspaceId: string, serial: string): Promise<void> {
-      const [next] = await rows.find({ state: 'pending', workspaceId, serial, heldBy: 'serial' }, { projection: { _id: 1 } })
-        .sort({ seq: 1 }).limit(1).toArray()
-      if (next !== undefined) await rows.updateOne({ _id: next._id, heldBy: 'serial' }, { $set: { heldBy: null } }, fast)
+      await rows.findOneAndUpdate(
+        { state: 'pending', workspaceId, serial, heldBy: 'serial' }, { $set: { heldBy: null } },
+        { sort: { seq: 1 }, projection: { _id: 1 }, ...fast })
     },
 
     /** Lets go of one run of a held target, to see whether it answers again. */
