@@ -1,4 +1,7 @@
-export interface FileLinks { url: string, thumbUrl: string, expiresAt: string }
-export interface MediaService {
-  links (workspaceId: string, fileIds: readonly string[]): Promise<Map<string, FileLinks>>
-}
+export { MediaError } from './errors.ts'
+export { fileReady, fileRejected } from './events.ts'
+export { collections } from './indexes.ts'
+export { processFile, receiveFile } from './jobs.ts'
+export { createLinks, type FileLinks } from './links.ts'
+export { createMediaRepository } from './repository.ts'
+export { createMediaService, type MediaService } from './service.ts'
