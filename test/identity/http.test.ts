@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { build } from '../helper.ts'
+import { buildPeople as build } from './app.ts'
 import { quickSignIn } from './people.ts'
 
 const base = '/v1/identity'

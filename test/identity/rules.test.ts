@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { SignJWT, generateKeyPair } from 'jose'
 import t from 'tap'
 import { isDomainError } from '../../src/kernel/index.ts'
-import { build } from '../helper.ts'
+import { buildPeople as build } from './app.ts'
 import { quickSignIn, type QuickPerson } from './people.ts'
 
 const facts = { client: 'native', deviceName: null, ip: null, userAgent: null } as const
