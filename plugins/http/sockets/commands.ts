@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import {
   DomainError, LiveError, closeCodes, frameLimits, isDomainError, uuidv7,
@@ -8,6 +9,9 @@ import type { Connection, ConnectionTimes } from './connection.ts'
 import { claimOf, type Command } from './inbox.ts'
 import { replyErrorOf, type Proofs } from './proofs.ts'
 import type { Ready, Subscriptions, Wish } from './subscribe.ts'
+
+/** Who has not proved himself learns nothing faster than this. */
+const strangerDelayMs = 500
 
 interface CommandsOptions {
   access: LiveAccess
@@ -98,17 +102,12 @@ export function createCommands (options: CommandsOptions) {
       connection.bye(closeCodes.protocolVersion, { reason: 'protocol version' })
       return
     }
-    try {
-      const actor = await proofs.judge(connection, command.token)
-      if (connection.isClosing) return
-      connection.session = command.session ?? uuidv7()
-      const ttl = proofs.take(connection, actor, command.token)
-      options.onConnected(connection)
-      await subscribeAll(connection, command, ttl)
-    } catch (error) {
-      if (connection.actor === null) proofs.refuse(connection, error)
-      throw error
-    }
+    const actor = await proofs.judge(connection, command.token)
+    if (connection.isClosing) return
+    connection.session = command.session ?? uuidv7()
+    const ttl = proofs.take(connection, actor, command.token)
+    options.onConnected(connection)
+    await subscribeAll(connection, command, ttl)
   }
 
   async function refresh (connection: Connection, command: { id: number, token: string }): Promise<void> {
@@ -161,7 +160,10 @@ export function createCommands (options: CommandsOptions) {
         await run(connection, command)
         return 'ok'
       } catch (error) {
+        const isStranger = connection.actor === null
+        if (isStranger) await wait(strangerDelayMs)
         connection.send({ id: command.id, err: shown(error) })
+        if (isStranger && command.t === 'connect') proofs.refuse(connection, error)
         return isDenial(error) || (isDomainError(error) && error.kind === 'invalid') ? 'fault' : 'ok'
       }
     }

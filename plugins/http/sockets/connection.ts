@@ -83,6 +83,9 @@ export class Connection implements Timed {
     this.floor.onClosed(this)
   }
 
+  /** Something changed that has a time: looks at it soon. */
+  look (): void { this.floor.wheel.add(this, 250) }
+
   /** Queues a reply or a control frame; these are never left out. */
   send (frame: object): void {
     this.enqueue(Buffer.from(JSON.stringify(frame)))

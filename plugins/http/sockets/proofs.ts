@@ -1,17 +1,16 @@
 import {
-  DomainError, LiveError, closeCodes, isDomainError, replyCodeOf, replyCodes,
-  type Actor, type Authenticator, type ReplyError
+  LiveError, closeCodes, isDomainError, replyCodeOf, replyCodes,
+  type Actor, type Authenticator, type DomainError, type ReplyError
 } from '../../../src/kernel/index.ts'
 import { isDenial, type LiveAccess } from './access.ts'
 import type { Connection } from './connection.ts'
 import type { Subscriptions } from './subscribe.ts'
+import type { Subscription } from './subscriptions.ts'
 
 /** Told so long before the end, or half the life of a short token. */
 const expiringMs = 60_000
 const graceMs = 25_000
 const recheckMs = 60_000
-/** Who has not proved himself learns nothing faster than this. */
-const strangerDelayMs = 500
 
 export type Proofs = ReturnType<typeof createProofs>
 
@@ -39,27 +38,38 @@ export function createProofs ({ authenticator, access, subscriptions, nowMs }: P
       recheckMs: now + recheckMs,
       isExpiryTold: false
     })
+    connection.look()
     return ttl
+  }
+
+  /** The actor as he is now; null where the session ended (the socket is closed) or nobody can tell. */
+  async function judgeAgain (connection: Connection): Promise<Actor | null> {
+    try {
+      return await judge(connection, connection.token)
+    } catch (error) {
+      if (isDomainError(error) && error.kind === 'unauthenticated' && codeOf(error) !== replyCodes.tokenExpired) {
+        connection.bye(closeCodes.sessionEnded, { reason: 'session ended' })
+      }
+      return null
+    }
+  }
+
+  async function reviewOne (actor: Actor, subscription: Subscription): Promise<void> {
+    try {
+      await access.join(actor, subscription.channel.topic, subscription.channel.name)
+    } catch (error) {
+      if (isDenial(error) && !subscription.isOver) subscriptions.revoke(subscription)
+    }
   }
 
   /** Looks at the session again, then at every channel that is not the server's own. */
   async function review (connection: Connection): Promise<void> {
     if (connection.actor === null || connection.isClosing || nowMs() >= connection.expiresMs) return
-    try {
-      connection.actor = await judge(connection, connection.token)
-    } catch (error) {
-      if (isDomainError(error) && error.kind === 'unauthenticated' && codeOf(error) !== replyCodes.tokenExpired) {
-        connection.bye(closeCodes.sessionEnded, { reason: 'session ended' })
-      }
-      return
-    }
+    const actor = await judgeAgain(connection)
+    if (actor === null) return
+    connection.actor = actor
     for (const subscription of [...connection.subscriptions.values()]) {
-      if (subscription.isServerSide) continue
-      try {
-        await access.join(connection.actor, subscription.channel.topic, subscription.channel.name)
-      } catch (error) {
-        if (isDenial(error) && !subscription.isOver) subscriptions.revoke(subscription)
-      }
+      if (!subscription.isServerSide) await reviewOne(actor, subscription)
     }
   }
 
@@ -72,11 +82,9 @@ export function createProofs ({ authenticator, access, subscriptions, nowMs }: P
     refuse (connection: Connection, error: unknown): void {
       const code = isDomainError(error) ? codeOf(error) : replyCodes.internal
       const isUnauthenticated = isDomainError(error) && error.kind === 'unauthenticated'
-      setTimeout(() => {
-        if (code === replyCodes.tokenExpired) connection.bye(closeCodes.tokenExpired, { reason: 'token expired' })
-        else if (isUnauthenticated) connection.bye(closeCodes.invalidToken, { reason: 'invalid token' })
-        else connection.bye(closeCodes.internal, { reason: 'no judgement', retryMs: 1000 })
-      }, strangerDelayMs)
+      if (code === replyCodes.tokenExpired) connection.bye(closeCodes.tokenExpired, { reason: 'token expired' })
+      else if (isUnauthenticated) connection.bye(closeCodes.invalidToken, { reason: 'invalid token' })
+      else connection.bye(closeCodes.internal, { reason: 'no judgement', retryMs: 1000 })
     },
 
     /** Announces the end of the proof, ends the connection after it; answers when to look again. */
