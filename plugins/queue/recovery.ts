@@ -22,6 +22,7 @@ interface Parts {
 }
 
 const unlistedMs = 60_000
+const together = 20
 
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
@@ -30,8 +31,15 @@ export function createRecovery (parts: Parts) {
   /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */
   async function returnRuns (workers: readonly string[]): Promise<number> {
     if (workers.length === 0) return 0
+    return await crashAll(await claims.ofWorkers(workers))
+  }
+
+  async function crashAll (starts: readonly StartOfRun[]): Promise<number> {
     let count = 0
-    for (const start of await claims.ofWorkers(workers)) if (await crash(start)) count++
+    for (let from = 0; from < starts.length; from += together) {
+      const returned = await Promise.all(starts.slice(from, from + together).map(crash))
+      count += returned.filter(Boolean).length
+    }
     return count
   }
 
@@ -80,11 +88,9 @@ export function createRecovery (parts: Parts) {
       const unseen = (await claims.holders()).filter((worker) => !view.isLiving(worker))
       if (unseen.length === 0) return 0
       await killDead()
-      let count = 0
-      for (const start of await claims.ofWorkers(unseen)) {
-        if (!await delivery.isLocked(start) && await crash(start)) count++
-      }
-      return count
+      const starts = await claims.ofWorkers(unseen)
+      const locked = await Promise.all(starts.map(delivery.isLocked))
+      return await crashAll(starts.filter((_, i) => locked[i] === false))
     },
 
     /** Published longer than a minute without a delivery. */

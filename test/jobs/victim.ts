@@ -1,0 +1,79 @@
+// Jobs whose worker dies at a set point, and the process that runs them.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createInterface } from 'node:readline'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { defineJob } from '../../src/kernel/index.ts'
+import { rig, type Place } from './rig.ts'
+
+/** Where the process ends itself by SIGKILL; `never`: somebody else kills it. */
+export type DeathPoint = 'never' | 'in-commit' | 'after-commit'
+
+export interface VictimOptions {
+  place: Place
+  groups?: readonly string[]
+  host?: string
+  death?: DeathPoint
+  /** How many runs must be there before it dies. */
+  after?: number
+}
+
+export const effectJob = defineJob({
+  name: 'test.have-effect', queue: 'fast', data: Type.Object({ ms: Type.Integer() }, { additionalProperties: false })
+})
+
+export interface Effect { _id: string, count: number }
+
+export const effectsOf = (app: FastifyInstance) => app.db.collection<Effect>('test.effects')
+
+/** A handler that waits, then has its effect exactly once, and dies where it is told to. */
+export function bindEffects (death: DeathPoint = 'never', after = 1) {
+  let there = 0
+  const dieAt = async (point: DeathPoint): Promise<void> => {
+    if (point !== death) return
+    if (++there >= after) process.kill(process.pid, 'SIGKILL')
+    await sleep(60_000)
+  }
+  return (app: FastifyInstance): void => {
+    app.handleJob(effectJob, async (ctx) => {
+      await sleep(ctx.run.data.ms, undefined, { signal: ctx.signal })
+      await ctx.commit(async (session) => {
+        await effectsOf(app).updateOne({ _id: ctx.run.id }, { $inc: { count: 1 } }, { session, upsert: true })
+        await dieAt('in-commit')
+      })
+      await dieAt('after-commit')
+    })
+  }
+}
+
+export const declared = { jobs: [effectJob], collections: [{ name: 'test.effects', indexes: [] }] }
+
+/** A worker in a process of its own, ready. */
+export async function startVictim (options: VictimOptions): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', import.meta.filename, JSON.stringify(options)], {
+    stdio: ['pipe', 'pipe', 'inherit']
+  })
+  const lines = createInterface(child.stdout)
+  await Promise.race([
+    once(lines, 'line'),
+    once(child, 'exit').then(() => { throw new Error('the worker ended before it was ready') })
+  ])
+  return child
+}
+
+export async function kill (child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { place, groups = ['io'], host, death = 'never', after = 1 } = JSON.parse(process.argv[2] ?? '') as VictimOptions
+  const app = await rig({ place, groups, declared, bind: bindEffects(death, after), ...(host === undefined ? {} : { host }) })
+  process.once('SIGTERM', () => { void app.close().then(() => process.exit(0)) })
+  process.stdin.once('end', () => { process.exit(1) }).resume()
+  process.stdout.write('ready\n')
+}
