@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import {
-  disconnectAccount, fetchAsset, noteFailedDownload, probeAccount, publishHealth, publishPosts, syncAccount
+  disconnectAccount, fetchAsset, noteFailedDownload, noteReadyFile, noteRejectedFile, probeAccount, publishHealth,
+  publishPosts, syncAccount
 } from '../src/social/index.ts'
 
 const social: FastifyPluginAsync = async (app) => {
@@ -13,6 +14,10 @@ const social: FastifyPluginAsync = async (app) => {
   app.onEvent(publishPosts, feed.publishPosts)
   app.onEvent(publishHealth, feed.publishHealth)
   app.onEvent(noteFailedDownload, async ({ workspaceId, data }) => { await assets.noteFailed(workspaceId, data) })
+  app.onEvent(noteReadyFile, async ({ workspaceId, data }) => { await assets.noteReady(workspaceId, data.fileId) })
+  app.onEvent(noteRejectedFile, async ({ workspaceId, data }) => {
+    await assets.noteRejected(workspaceId, data.fileId, data.reason)
+  })
 }
 
 export default social

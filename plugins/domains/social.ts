@@ -56,7 +56,7 @@ function bindTopics ({ live }: FastifyInstance, service: SocialService): void {
   live.bind(feedTopic, { outbox: true })
   live.bind(downloadsTopic, {
     collection: 'fetch.downloads',
-    match: { purpose: { $in: ['photo', 'video'] } },
+    match: { purpose: 'photo' },
     params: service.accountsOfDownloads,
     present: (document) => [{ kind: 'download', key: document._id, data: presentProgress(document) }],
     unfinished: { isActive: true }

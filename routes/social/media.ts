@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { toPage } from '../../src/kernel/index.ts'
-import { IdParams, OneOf, OperationSchema, pageQuery, ref } from '../../src/kernel/schemas.ts'
+import { Id, IdParams, OneOf, OperationSchema, pageQuery, ref } from '../../src/kernel/schemas.ts'
 import {
   AssetPageSchema, AssetSchema, SocialDownloadPageSchema, assetKinds, assetStates, downloadsTopic, fetchAsset
 } from '../../src/social/index.ts'
@@ -79,7 +79,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 const assetQuery = Type.Object({
   ...pageQuery,
   state: Type.Optional(Type.Array(OneOf(assetStates), { maxItems: 7 })),
-  kind: Type.Optional(Type.Array(OneOf(assetKinds), { maxItems: 5 }))
+  kind: Type.Optional(Type.Array(OneOf(assetKinds), { maxItems: 5 })),
+  postId: Type.Optional(Type.Array(Id, { maxItems: 50 }))
 }, { additionalProperties: false })
 
 const downloadQuery = Type.Object({

@@ -12,5 +12,7 @@ export {
   SocialDownloadPageSchema, assetKinds, assetStates, healthStates, platforms, postKinds, reportNames, schemas
 } from './schemas.ts'
 export { createSocialService, type SocialService } from './service.ts'
-export { noteFailedDownload, publishHealth, publishPosts, subscribers } from './subscribers.ts'
+export {
+  noteFailedDownload, noteReadyFile, noteRejectedFile, publishHealth, publishPosts, subscribers
+} from './subscribers.ts'
 export { accountTopic, downloadsTopic, feedTopic, topics } from './topics.ts'

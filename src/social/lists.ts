@@ -21,7 +21,13 @@ interface Collaborators {
 
 export interface PostListQuery extends Omit<PostQuery, 'from' | 'to'> { from?: string, to?: string }
 
-interface AssetQuery { state?: readonly AssetState[], kind?: readonly string[], after?: string, limit: number }
+interface AssetQuery {
+  state?: readonly AssetState[]
+  kind?: readonly string[]
+  postId?: readonly string[]
+  after?: string
+  limit: number
+}
 
 export type Lists = ReturnType<typeof createLists>
 

@@ -54,7 +54,7 @@ export const SyncPolicySchema = Type.Object({
 export type SyncPolicy = Static<typeof SyncPolicySchema>
 
 export const MediaPolicySchema = Type.Object({
-  fetch: OneOf(['none', 'images', 'all']),
+  fetch: OneOf(['none', 'images']),
   maxBytes: Type.Integer({ minimum: 1, maximum: 2_000_000_000 })
 }, closed)
 export type MediaPolicy = Static<typeof MediaPolicySchema>

@@ -1,5 +1,6 @@
 import { downloadFailed } from '../fetch/index.ts'
 import { defineSubscriber } from '../kernel/index.ts'
+import { fileReady, fileRejected } from '../media/index.ts'
 import { accountHealthChanged, postsSynced } from './events.ts'
 
 export const publishPosts = defineSubscriber({ name: 'social.publish-posts', event: postsSynced, order: 'subject' })
@@ -7,5 +8,7 @@ export const publishHealth = defineSubscriber({
   name: 'social.publish-health', event: accountHealthChanged, order: 'subject'
 })
 export const noteFailedDownload = defineSubscriber({ name: 'social.note-failed-download', event: downloadFailed })
+export const noteReadyFile = defineSubscriber({ name: 'social.note-ready-file', event: fileReady })
+export const noteRejectedFile = defineSubscriber({ name: 'social.note-rejected-file', event: fileRejected })
 
-export const subscribers = [publishPosts, publishHealth, noteFailedDownload]
+export const subscribers = [publishPosts, publishHealth, noteFailedDownload, noteReadyFile, noteRejectedFile]

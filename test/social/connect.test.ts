@@ -46,7 +46,8 @@ t.test('an account is connected by OAuth, and nothing is read yet', async (t) =>
   })
 
   await t.test('the same account a second time is one account', async (t) => {
-    const second = await call('POST', connections, { platform: 'mastodon', instance: platforms.origin, method: 'oauth' })
+    const second = await call(
+      'POST', connections, { platform: 'mastodon', instance: platforms.origin, method: 'oauth' })
     const answer = await call('GET', await authorize(second.body.authorizeUrl), undefined, { who: null })
     t.match(answer, { status: 409, body: { code: 'social.account_duplicate', id: accountId } })
     t.match((await call('GET', `${connections}/${second.body.connectionId}`)).body,
@@ -59,7 +60,8 @@ t.test('an account is connected by OAuth, and nothing is read yet', async (t) =>
   await t.test('signing in again keeps the id and raises the generation', async (t) => {
     const begun = await call('POST', `/v1/social/accounts/${accountId}/reconnect`, { method: 'oauth' })
     t.equal((await call('GET', await authorize(begun.body.authorizeUrl), undefined, { who: null })).status, 303)
-    t.match((await call('GET', `/v1/social/accounts/${accountId}`)).body, { secretGeneration: 2, health: { state: 'active' } })
+    t.match((
+      await call('GET', `/v1/social/accounts/${accountId}`)).body, { secretGeneration: 2, health: { state: 'active' } })
     t.match(await app.db.collection('social.secrets').findOne({}), { _id: accountId, generation: 2 })
     await drain(app)
   })
@@ -82,8 +84,9 @@ t.test('an account is connected by OAuth, and nothing is read yet', async (t) =>
     t.equal((await call('GET', '/v1/social/accounts', undefined, { who: other })).body.data.length, 0)
     t.equal((await call('GET', '/v1/social/accounts', undefined, { who: null })).status, 401)
     const guest = await signIn(app, { role: 'guest' })
-    t.match(await call('POST', connections, { platform: 'mastodon', instance: platforms.origin, method: 'oauth' }, { who: guest }),
-      { status: 403 })
+    t.match(await call(
+      'POST', connections, { platform: 'mastodon', instance: platforms.origin, method: 'oauth' }, { who: guest }),
+    { status: 403 })
   })
 
   await t.test('settings change under the version they were read at', async (t) => {
@@ -91,8 +94,13 @@ t.test('an account is connected by OAuth, and nothing is read yet', async (t) =>
     t.match(await call('PATCH', path, { label: 'x' }), { status: 428 })
     const { headers: { etag } } = await call('GET', path)
     const headers = { 'if-match': String(etag) }
-    t.match(await call('PATCH', path, { label: 'Ours', zone: 'Asia/Tokyo', syncPolicy: { everyMinutes: 60 } }, { headers }),
-      { status: 200, body: { label: 'Ours', zone: 'Asia/Tokyo', syncPolicy: { everyMinutes: 60, backfillPosts: 20_000 } } })
+    t.match(await call(
+      'PATCH', path, { label: 'Ours', zone: 'Asia/Tokyo', syncPolicy: { everyMinutes: 60 } }, { headers }),
+    {
+      status: 200, body: {
+        label: 'Ours', zone: 'Asia/Tokyo', syncPolicy: { everyMinutes: 60, backfillPosts: 20_000 }
+      }
+    })
     t.match(await call('PATCH', path, { label: 'Theirs' }, { headers }), { status: 412 })
     const now = { 'if-match': String((await call('GET', path)).headers['etag']) }
     t.match(await call('PATCH', path, { zone: 'Mars/Base' }, { headers: now }), { status: 400 })
@@ -117,11 +125,15 @@ t.test('an account is connected by OAuth, and nothing is read yet', async (t) =>
 
 t.test('an account is connected by a pasted token', async (t) => {
   const { app, call, platforms } = await startRig(t, { role: 'server' })
-  const { accessToken: token } = platforms.world.issueToken({ clientId: null, accountId: platforms.world.actorId, scopes: ['read'] })
+  const { accessToken: token } = platforms.world.issueToken(
+    { clientId: null, accountId: platforms.world.actorId, scopes: ['read'] })
   const body = { platform: 'mastodon', instance: platforms.origin, method: 'token' }
   t.match(await call('POST', connections, body), { status: 400, body: { code: 'http.validation_failed' } })
-  t.match(await call('POST', connections, { ...body, token: 'wrong' }), { status: 403, body: { code: 'social.connect_denied' } })
-  const narrow = platforms.world.issueToken({ clientId: null, accountId: platforms.world.actorId, scopes: ['read:accounts'] })
+  t.match(await call('POST', connections, { ...body, token: 'wrong' }), {
+    status: 403, body: { code: 'social.connect_denied' }
+  })
+  const narrow = platforms.world.issueToken(
+    { clientId: null, accountId: platforms.world.actorId, scopes: ['read:accounts'] })
   t.match(await call('POST', connections, { ...body, token: narrow.accessToken }),
     { status: 403, body: { code: 'social.scope_missing' } })
   t.equal(await app.db.collection('social.accounts').countDocuments(), 0, 'a refusal stores nothing')
@@ -140,32 +152,40 @@ t.test('refusals of a sign-in leave nothing behind', async (t) => {
   const begin = async () => (await call('POST', connections, {
     platform: 'mastodon', instance: platforms.origin, method: 'oauth'
   })).body
-  const callback = async (path: string) => await call('GET', path, undefined, { who: null })
+  const goBack = async (path: string) => await call('GET', path, undefined, { who: null })
 
-  t.match(await callback('/v1/social/callbacks/mastodon?code=x&state=foreign'),
+  t.match(await goBack('/v1/social/callbacks/mastodon?code=x&state=foreign'),
     { status: 422, body: { code: 'social.connect_state_unknown' } })
-  t.match(await callback('/v1/social/callbacks/mastodon?code=x'), { status: 422 })
+  t.match(await goBack('/v1/social/callbacks/mastodon?code=x'), { status: 422 })
   const denied = await begin()
-  t.match(await callback(await authorize(denied.authorizeUrl, 'deny')), { status: 403, body: { code: 'social.connect_denied' } })
-  t.match((await call('GET', `${connections}/${denied.connectionId}`)).body, { state: 'failed', error: 'social.connect_denied' })
+  t.match(await goBack(await authorize(denied.authorizeUrl, 'deny')), {
+    status: 403, body: { code: 'social.connect_denied' }
+  })
+  t.match((await call('GET', `${connections}/${denied.connectionId}`)).body, {
+    state: 'failed', error: 'social.connect_denied'
+  })
 
   const forged = new URL(await authorize((await begin()).authorizeUrl), publicUrl)
   forged.searchParams.set('code', 'forged')
-  t.match(await callback(forged.pathname + forged.search), { status: 403, body: { code: 'social.connect_denied' } })
+  t.match(await goBack(forged.pathname + forged.search), { status: 403, body: { code: 'social.connect_denied' } })
 
   const elsewhere = await authorize((await begin()).authorizeUrl)
-  t.match(await callback(`${elsewhere}&iss=https%3A%2F%2Felsewhere.example`),
+  t.match(await goBack(`${elsewhere}&iss=https%3A%2F%2Felsewhere.example`),
     { status: 422, body: { code: 'social.connect_state_unknown' } })
 
   platforms.faults.add({
     match: { operation: 'oauth.token' },
-    effect: { kind: 'answer', status: 200, body: { access_token: 'short-of-rights', scope: 'read:accounts', token_type: 'Bearer' } }
+    effect: {
+      kind: 'answer', status: 200, body: {
+        access_token: 'short-of-rights', scope: 'read:accounts', token_type: 'Bearer'
+      }
+    }
   })
-  t.match(await callback(await authorize((await begin()).authorizeUrl)),
+  t.match(await goBack(await authorize((await begin()).authorizeUrl)),
     { status: 403, body: { code: 'social.scope_missing' } })
 
   platforms.faults.add({ match: { operation: 'accounts.verify' }, effect: { kind: 'html' } })
-  t.match(await callback(await authorize((await begin()).authorizeUrl)),
+  t.match(await goBack(await authorize((await begin()).authorizeUrl)),
     { status: 503, body: { code: 'social.upstream_answer_invalid' } })
 
   for (const name of ['social.accounts', 'social.secrets', 'social.cursors']) {
@@ -184,8 +204,10 @@ t.test('an address that may not be called is refused and never connected to', as
   const { port } = server.address() as { port: number }
   const instances = [
     `http://127.0.0.1:${port}`, `https://127.0.0.1:${port}`, `127.0.0.1:${port}`, `https://localhost:${port}`,
-    `https://[::1]:${port}`, `https://2130706433:${port}`, `https://0x7f.1:${port}`, 'https://10.0.0.1', 'https://169.254.169.254',
-    'http://example.org', 'https://user:secret@example.org', 'ftp://example.org', 'javascript:alert(1)', 'not an address'
+    `https://[::1]:${port}`, `https://2130706433:${port}`, `https://0x7f.1:${port}`, 'https://10.0.0.1',
+    'https://169.254.169.254', 'http://example.org', 'https://user:secret@example.org', 'ftp://example.org',
+
+    'javascript:alert(1)', 'not an address'
   ]
   for (const instance of instances) {
     for (const method of ['oauth', 'token']) {
@@ -197,7 +219,8 @@ t.test('an address that may not be called is refused and never connected to', as
   t.match(await call('POST', connections, { platform: 'myspace', instance: 'https://example.org', method: 'oauth' }),
     { status: 422, body: { code: 'social.platform_unknown' } })
   for (const returnTo of ['https://evil.example', '//evil.example', '/\\evil.example', 'console']) {
-    t.match(await call('POST', connections, { platform: 'mastodon', instance: 'https://1.1.1.1', method: 'oauth', returnTo }),
-      { status: 400 }, returnTo)
+    t.match(await call(
+      'POST', connections, { platform: 'mastodon', instance: 'https://1.1.1.1', method: 'oauth', returnTo }),
+    { status: 400 }, returnTo)
   }
 })

@@ -6,7 +6,7 @@ import { build, drain, signIn, type TestApp } from '../helper.ts'
 import { readPosts, startPlatforms, type Platforms } from '../stand-ins/platforms/index.ts'
 
 // Answers are read by name; a missing member shows as a failed assertion.
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
+
 type Json = any
 
 export interface Answer { status: number, headers: Record<string, unknown>, body: Json }
@@ -15,7 +15,8 @@ export interface Rig {
   app: TestApp
   platforms: Platforms
   me: SignedIn
-  call: (method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object, as?: RequestOptions) => Promise<Answer>
+  call: (
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, body?: object, as?: RequestOptions) => Promise<Answer>
   /** Connects by OAuth; answers the account's id. */
   connect: () => Promise<string>
   /** Asks for a sync and waits for its end; answers the operation. */
@@ -96,14 +97,17 @@ export async function authorize (authorizeUrl: string, demo = '1'): Promise<stri
 }
 
 /** Counts what happens in a collection meanwhile, by a change stream that stands before the work begins. */
-export async function watching (app: TestApp, collection: string, work: () => Promise<unknown>): Promise<ChangeStreamDocument[]> {
+export async function watching (
+  app: TestApp, collection: string, work: () => Promise<unknown>
+): Promise<ChangeStreamDocument[]> {
   const { operationTime } = await app.db.command({ hello: 1 })
   const stream = app.db.collection(collection).watch([], { startAtOperationTime: operationTime })
   const seen: ChangeStreamDocument[] = []
   stream.on('change', (change) => { seen.push(change) })
   await work()
   // A mark of our own tells that everything before it was seen.
-  await app.db.collection(collection).insertOne({ _id: 'mark' as never, workspaceId: 'mark', accountId: 'mark', remoteId: 'mark', postId: 'mark' })
+  await app.db.collection(collection).insertOne(
+    { _id: 'mark' as never, workspaceId: 'mark', accountId: 'mark', remoteId: 'mark', postId: 'mark' })
   while (!seen.some((change) => 'documentKey' in change && String(change.documentKey._id) === 'mark')) await sleep(10)
   await stream.close()
   await app.db.collection(collection).deleteOne({ _id: 'mark' as never })

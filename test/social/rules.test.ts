@@ -56,14 +56,16 @@ t.test('HTML becomes plain text', (t) => {
     ['', '']
   ]
   for (const [html, text] of rows) t.equal(plainTextOf(html).text, text, html)
-  const { links } = plainTextOf('<a href="https://example.org/a">x</a><a class="mention" href="https://example.org/@b">b</a>' +
+  const {
+    links
+  } = plainTextOf('<a href="https://example.org/a">x</a><a class="mention" href="https://example.org/@b">b</a>' +
     '<a class="u-url hashtag" href="https://example.org/t">t</a><a href="javascript:alert(1)">j</a>')
   t.same(links, ['https://example.org/a'])
   t.end()
 })
 
 t.test('what a platform tells wrongly is made right, left out, or refused with its pointer', (t) => {
-  t.same(shape({ id: 9007199254740993 })['pointers'], ['/id'], 'a number that is rounded is no id')
+  t.same(shape({ id: Number('9007199254740993') })['pointers'], ['/id'], 'a number that is rounded is no id')
   t.equal(shape({ id: 42 })['remoteId'], '42')
   t.equal(shape({ id: 'AbC9x' })['remoteId'], 'AbC9x', 'ids that are no numbers are ids')
   t.same(shape({ created_at: 'yesterday' })['pointers'], ['/created_at'])
@@ -84,14 +86,16 @@ t.test('what a platform tells wrongly is made right, left out, or refused with i
   t.same(postOf('no object', 3), { place: 3, pointers: ['/'] })
   const file = { id: '1', type: 'image', url: 'https://example.org/f.png', description: null, meta: null }
   t.match(shape({ media_attachments: [file, { ...file, url: null }] })['attachments'], [{ kind: 'image', width: null }])
-  t.match(profileOf({ id: '1', username: 'a', acct: 'a', display_name: '', note: '<p>x</p>', followers_count: '3' }, []),
-    { remoteId: '1', profile: { name: 'a', handle: 'a', bio: 'x' }, counts: { followers: 3 } })
+  t.match(profileOf(
+    { id: '1', username: 'a', acct: 'a', display_name: '', note: '<p>x</p>', followers_count: '3' }, []),
+  { remoteId: '1', profile: { name: 'a', handle: 'a', bio: 'x' }, counts: { followers: 3 } })
   t.match(profileOf({ username: 'a' }, []), { pointers: ['/id'] })
   t.end()
 })
 
 t.test('only what is listed condemns', (t) => {
-  const answer = (status: number, body: unknown = {}, headers: Record<string, string> = {}): RawAnswer => ({ status, body, headers })
+  const answer = (
+    status: number, body: unknown = {}, headers: Record<string, string> = {}): RawAnswer => ({ status, body, headers })
   const rows: Array<[RawAnswer, object]> = [
     [answer(200), { kind: 'ok' }],
     [answer(401), { kind: 'reauth' }],
@@ -125,8 +129,9 @@ t.test('a page is a list of posts, each judged alone', async (t) => {
   t.equal(page.items.length, 2)
   t.same(page.bad, [{ place: 1, pointers: ['/created_at'] }])
   t.match(page, { newestId: '920061541986250758', oldestId: '7', hasOlder: true })
-  await t.rejects(mastodon.readPosts({}, { remoteId: '1', scopes: [] }, async () => ({ status: 200, headers: {}, body: {} })),
-    { code: 'social.upstream_answer_invalid' })
+  await t.rejects(mastodon.readPosts(
+    {}, { remoteId: '1', scopes: [] }, async () => ({ status: 200, headers: {}, body: {} })),
+  { code: 'social.upstream_answer_invalid' })
   t.same(mastodon.missingScopes(['read']), [])
   t.same(mastodon.missingScopes(['read:accounts', 'profile']), ['read:statuses'])
 })

@@ -43,8 +43,12 @@ function reading (rows: Collection<AssetRow>) {
 
     async list (
       workspaceId: string, accountId: string,
-      { state, kind, after, limit }: {
-        state?: readonly AssetState[], kind?: readonly string[], after?: string, limit: number
+      { state, kind, postId, after, limit }: {
+        state?: readonly AssetState[]
+        kind?: readonly string[]
+        postId?: readonly string[]
+        after?: string
+        limit: number
       }
     ): Promise<StoredAsset[]> {
       const found = await rows.find({
@@ -52,6 +56,7 @@ function reading (rows: Collection<AssetRow>) {
         accountId,
         ...(after === undefined ? {} : { _id: { $gt: after } }),
         ...(state === undefined ? {} : { state: { $in: [...state] } }),
+        ...(postId === undefined ? {} : { postId: { $in: [...postId] } }),
         ...(kind === undefined ? {} : { kind: { $in: kind as Array<AssetRow['kind']> } })
       }).sort({ _id: 1 }).limit(limit + 1).toArray()
       return found.map(toAsset)

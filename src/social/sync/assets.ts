@@ -48,14 +48,13 @@ async function ask (
 }
 
 export function downloadOf (
-  { workspaceId, mediaPolicy }: StoredAccount, { remoteUrl, kind }: StoredAsset, lane: 'interactive' | 'bulk' = 'bulk'
+  { workspaceId, mediaPolicy }: StoredAccount, { remoteUrl: url }: StoredAsset, lane: 'interactive' | 'bulk' = 'bulk'
 ) {
-  const purpose = kind === 'image' ? 'photo' : 'video'
-  return { workspaceId, url: remoteUrl, purpose, maxBytes: mediaPolicy.maxBytes, lane }
+  return { workspaceId, url, purpose: 'photo', maxBytes: mediaPolicy.maxBytes, lane }
 }
 
 export function isWanted ({ fetch }: MediaPolicy, kind: StoredAsset['kind']): boolean {
-  return fetch === 'all' ? kind !== 'unknown' : fetch === 'images' && kind === 'image'
+  return fetch === 'images' && kind === 'image'
 }
 
 function skipped (asset: StoredAsset): StoredAsset {
