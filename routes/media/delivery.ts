@@ -11,13 +11,16 @@ const LinkParams = Type.Object({
 const short = Type.Optional(Type.String({ maxLength: 64 }))
 const LinkQuery = Type.Object({ e: short, k: short, s: short, d: short }, { additionalProperties: false })
 
+const Bytes = Type.Unsafe<unknown>({ type: 'string', description: 'The bytes, of the type that was found in them' })
+const Nothing = Type.Unsafe<unknown>({ type: 'null' })
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.route({
     method: ['GET', 'HEAD'],
     url: '/m/:workspaceId/:hash/:name',
     schema: {
       operationId: 'getMedia', tags: ['media'], summary: 'Bytes of a file by its signed address',
-      params: LinkParams, querystring: LinkQuery
+      params: LinkParams, querystring: LinkQuery, response: { 200: Bytes, 206: Bytes, 304: Nothing, 416: Nothing }
     },
     config: { auth: { public: 'The signature of the address is the proof.' }, limit: 'media' },
     handler: async (request, reply) => {

@@ -7,13 +7,19 @@ export interface ByteRange { start: number, end: number }
 export function rangeOf (
   { range, ifRange }: { range?: string | undefined, ifRange?: string | undefined }, bytes: number, etag: string
 ): ByteRange | null | undefined {
-  if (ifRange !== undefined && ifRange !== etag) return undefined
-  const [, from = '', to = ''] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range ?? '') ?? []
-  if (from === '') return to === '' ? undefined : suffixOf(Number(to), bytes)
-  const start = Number(from)
-  const end = to === '' ? Infinity : Number(to)
-  if (start >= bytes) return null
-  return end < start ? undefined : { start, end: Math.min(end, bytes - 1) }
+  const asked = ifRange === undefined || ifRange === etag ? parse(range ?? '') : undefined
+  if (asked === undefined) return undefined
+  const { from, to } = asked
+  if (from === undefined) return suffixOf(to, bytes)
+  if (from >= bytes) return null
+  return to < from ? undefined : { start: from, end: Math.min(to, bytes - 1) }
+}
+
+/** `to` is the length of the suffix where `from` is absent. */
+function parse (range: string): { from: number | undefined, to: number } | undefined {
+  const [, from, to] = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(range) ?? []
+  if (from === undefined || to === undefined || from + to === '') return undefined
+  return { from: from === '' ? undefined : Number(from), to: to === '' ? Infinity : Number(to) }
 }
 
 function suffixOf (length: number, bytes: number): ByteRange | null {
