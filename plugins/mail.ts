@@ -43,7 +43,13 @@ async function deliver (transport: Transporter, message: ReturnType<typeof compo
 
 async function connect (url: string): Promise<Transporter> {
   const transport = createTransport({
-    url, pool: true, disableFileAccess: true, disableUrlAccess: true, connectionTimeout: 10_000, greetingTimeout: 10_000, socketTimeout: 30_000
+    url,
+    pool: true,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+    connectionTimeout: 10_000,
+    greetingTimeout: 10_000,
+    socketTimeout: 30_000
   })
   watchBodies(transport)
   try {

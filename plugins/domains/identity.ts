@@ -46,7 +46,11 @@ export default fp<IdentityOptions>(async function identity (app, { masterKeys })
   if (app.hasDecorator('setAuthenticator')) app.setAuthenticator(authenticator)
 
   const reapply = (): void => {
-    service.reapplyRevocations().catch((err: unknown) => { app.log.warn({ err }, 'revocations were not applied again') })
+    service.reapplyRevocations().catch((err: unknown) => {
+      app.log.warn(
+        { err }, 'revocations were not applied again'
+      )
+    })
   }
   // `ready` comes again only after the connection was lost: Redis may have forgotten its last second.
   app.addHook('onReady', async () => { app.redis.on('ready', reapply) })

@@ -25,7 +25,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete('/sessions/:id', {
     schema: {
-      operationId: 'endSession', tags, summary: 'End one own session', params: ref(IdParams), response: { 204: { type: 'null' } }
+      operationId: 'endSession',
+      tags,
+      summary: 'End one own session',
+      params: ref(IdParams),
+      response: { 204: { type: 'null' } }
     },
     config: { auth: { ...self, owner: 'param:id' }, limit: 'write' }
   }, async (request, reply) => {
@@ -35,7 +39,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.delete('/sessions', {
     schema: {
-      operationId: 'endOtherSessions', tags, summary: 'End all sessions but this one', response: { 200: ref(EndedSchema) }
+      operationId: 'endOtherSessions',
+      tags,
+      summary: 'End all sessions but this one',
+      response: { 200: ref(EndedSchema) }
     },
     config: { auth: { ...self, freshness: 300 }, limit: 'write' }
   }, async (request) => ({ ended: await app.identity.endOtherSessions(request.actor) }))

@@ -5,7 +5,7 @@ import { IdentityError } from './errors.ts'
 import { createLru } from './lru.ts'
 import type { SigningRing } from './signing-ring.ts'
 
-/** Claims of an access token (`identity.md` 4.2); `sg` generation of the session, `rc` refresh counter, times in seconds. */
+/** Claims (`identity.md` 4.2): `sg` generation of the session, `rc` refresh counter; times in seconds. */
 export interface AccessClaims {
   readonly sub: string
   readonly wid: string

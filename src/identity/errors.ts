@@ -6,7 +6,9 @@ export const IdentityError = defineErrors('identity', {
   token_missing: { kind: 'unauthenticated', message: 'This route needs a proof of who is asking.' },
   token_invalid: { kind: 'unauthenticated', message: 'The token is not one of ours.' },
   token_expired: { kind: 'unauthenticated', message: 'The token has expired.' },
-  token_stale: { kind: 'unauthenticated', message: 'Rights have changed since the token was made; refresh and repeat.' },
+  token_stale: {
+    kind: 'unauthenticated', message: 'Rights have changed since the token was made; refresh and repeat.'
+  },
   session_ended: { kind: 'unauthenticated', message: 'The session has ended.' },
   permission_denied: {
     kind: 'forbidden', message: 'The role of the caller does not allow this.',

@@ -36,11 +36,13 @@ export function createOperators ({ users, workspaces, sessionRows, passwords, ev
     const within = { workspaceId }
     await tx(async (unit) => {
       // The unique slug lets one of two racing starts win.
-      const isFirst = await workspaces.add(unit, { id: workspaceId, name: 'Platform', slug, status: 'active', createdAt: now })
+      const isFirst = await workspaces.add(
+        unit, { id: workspaceId, name: 'Platform', slug, status: 'active', createdAt: now }
+      )
       if (!isFirst || !await users.add(unit, user)) throw alreadyThere
       await users.setPassword(unit, user.id, record)
       await workspaces.addMember(unit, {
-        id: uuidv7(now.getTime()), workspaceId, userId: user.id, roles: ['owner', 'operator'], status: 'active', joinedAt: now
+        id: uuidv7(now.getTime()), workspaceId, userId: user.id, roles: ['owner', 'operator'], joinedAt: now
       })
       await events.emit(unit, userCreated, { userId: user.id, locale: 'en' }, { type: 'user', id: user.id }, within)
       await events.emit(unit, workspaceCreated, { workspaceId, userId: user.id },

@@ -71,7 +71,11 @@ export function createRegistrations (with_: Collaborators) {
       createdAt: now
     }
     const workspace: WorkspaceRecord = {
-      id: uuidv7(now.getTime()), name: input.workspaceName, slug: makeSlug(input.workspaceName), status: 'active', createdAt: now
+      id: uuidv7(now.getTime()),
+      name: input.workspaceName,
+      slug: makeSlug(input.workspaceName),
+      status: 'active',
+      createdAt: now
     }
     await tx(async (unit) => {
       // Thrown inside: a flow that lost leaves nothing behind.
@@ -80,10 +84,12 @@ export function createRegistrations (with_: Collaborators) {
       if (input.password !== null) await users.setPassword(unit, user.id, input.password)
       await workspaces.add(unit, workspace)
       await workspaces.addMember(unit, {
-        id: uuidv7(now.getTime()), workspaceId: workspace.id, userId: user.id, roles: ['owner'], status: 'active', joinedAt: now
+        id: uuidv7(now.getTime()), workspaceId: workspace.id, userId: user.id, roles: ['owner'], joinedAt: now
       })
       const within = { workspaceId: workspace.id }
-      await events.emit(unit, userCreated, { userId: user.id, locale: user.locale }, { type: 'user', id: user.id }, within)
+      await events.emit(
+        unit, userCreated, { userId: user.id, locale: user.locale }, { type: 'user', id: user.id }, within
+      )
       await events.emit(unit, workspaceCreated, { workspaceId: workspace.id, userId: user.id },
         { type: 'workspace', id: workspace.id }, within)
     })

@@ -47,7 +47,9 @@ export function createIdentity (with_: IdentityCollaborators) {
   return { service: createVerbs(with_, parts), keyRing: parts.keyRing, authenticator: parts.authenticator }
 }
 
-function createParts ({ repositories, masterKeys, permissions, isRedisReady, scripts, events, bus, tx, clock, log }: IdentityCollaborators) {
+function createParts ({
+  repositories, masterKeys, permissions, isRedisReady, scripts, events, bus, tx, clock, log
+}: IdentityCollaborators) {
   const { flows, keys, sessions: sessionRows, users, workspaces } = repositories
   const wrapper = createWrapper(masterKeys)
   const keyRing: KeyRing = createKeyRing({ wrapper, keys, clock })
@@ -57,7 +59,17 @@ function createParts ({ repositories, masterKeys, permissions, isRedisReady, scr
   const store = createSessionStore(scripts)
   const views = createSessionViews({ sessions: sessionRows, users, store, isRedisReady, clock, log })
   const sessions = createSessions({
-    sessions: sessionRows, users, store, views, accessTokens, refreshTokens: createRefreshTokens(masterKeys), events, bus, tx, clock, log
+    sessions: sessionRows,
+    users,
+    store,
+    views,
+    accessTokens,
+    refreshTokens: createRefreshTokens(masterKeys),
+    events,
+    bus,
+    tx,
+    clock,
+    log
   })
   const codes = createCodes({ signer: createSigner(masterKeys, 'code-mac'), keyRing })
   const authenticator: Authenticator = createAuthenticator({

@@ -108,7 +108,9 @@ export function createSessions (with_: Collaborators) {
   /** The state and its event; what follows in Redis and at the sockets is `end`. */
   async function revokeIn (unit: Session, userId: string, id: string, reason: RevocationReason): Promise<boolean> {
     if (!await sessions.revoke(unit, userId, id, reason, clock.now())) return false
-    await events.emit(unit, sessionRevoked, { sessionId: id, userId, reason }, { type: 'session', id }, { workspaceId: '' })
+    await events.emit(
+      unit, sessionRevoked, { sessionId: id, userId, reason }, { type: 'session', id }, { workspaceId: '' }
+    )
     return true
   }
 

@@ -3,7 +3,9 @@ import { uuidv7, type Actor, type Clock, type CursorValues, type EventBus, type 
 import { IdentityError } from './errors.ts'
 import { workspaceCreated } from './events.ts'
 import { presentWorkspace } from './present.ts'
-import type { UserRecord, UserRepository, WorkspaceRecord, WorkspaceRepository, MemberRecord } from './repository/index.ts'
+import type {
+  MemberRecord, UserRecord, UserRepository, WorkspaceRecord, WorkspaceRepository
+} from './repository/index.ts'
 import type { Workspace } from './schemas.ts'
 
 interface Collaborators {
@@ -42,7 +44,7 @@ export function createWorkspaces ({ users, workspaces, events, tx, clock }: Coll
       await tx(async (unit) => {
         await workspaces.add(unit, workspace)
         await workspaces.addMember(unit, {
-          id: uuidv7(now.getTime()), workspaceId: workspace.id, userId, roles: ['owner'], status: 'active', joinedAt: now
+          id: uuidv7(now.getTime()), workspaceId: workspace.id, userId, roles: ['owner'], joinedAt: now
         })
         await events.emit(unit, workspaceCreated, { workspaceId: workspace.id, userId },
           { type: 'workspace', id: workspace.id }, { workspaceId: workspace.id })

@@ -1,7 +1,8 @@
 import type { Static } from 'typebox'
 import {
-  isDomainError, type Clock, type DomainError, type EventBus, type EventDefinition, type JobContext, type KeyRing, type Mail, type SendMail,
-  type Session
+  isDomainError,
+  type Clock, type DomainError, type EventBus, type EventDefinition, type JobContext, type KeyRing, type Mail,
+  type SendMail, type Session
 } from '../kernel/index.ts'
 import { NotificationsError } from './errors.ts'
 import { messageFailed, messageSent, messageUnknown } from './events.ts'
@@ -26,7 +27,11 @@ interface Collaborators {
 }
 
 type Context = JobContext<Static<typeof sendEmail['data']>>
-interface End { attempt?: { n: number, state: Attempt['state'], class: string | null }, state: MessageState, reason: string | null }
+interface End {
+  attempt?: { n: number, state: Attempt['state'], class: string | null }
+  state: MessageState
+  reason: string | null
+}
 
 const eventOf: Partial<Record<MessageState, EventDefinition<typeof messageSent['data']>>> = {
   sent: messageSent, failed: messageFailed, expired: messageFailed, unknown: messageUnknown
@@ -46,13 +51,19 @@ export function createEmailSender (with_: Collaborators) {
     })
   }
 
-  async function tell (session: Session, { id, workflow, workspaceId }: Message, state: MessageState, reason: string | null) {
+  async function tell (
+    session: Session, { id, workflow, workspaceId }: Message, state: MessageState, reason: string | null
+  ) {
     const event = eventOf[state]
     if (event === undefined) return
-    await events.emit(session, event, { messageId: id, workflow, channel: 'email', reason }, { type: 'message', id }, { workspaceId })
+    await events.emit(
+      session, event, { messageId: id, workflow, channel: 'email', reason }, { type: 'message', id }, { workspaceId }
+    )
   }
 
-  async function note (ctx: Context, message: Message, n: number, state: Attempt['state'], reason: string): Promise<void> {
+  async function note (
+    ctx: Context, message: Message, n: number, state: Attempt['state'], reason: string
+  ): Promise<void> {
     await ctx.checkpoint(async (session) => {
       await messages.endAttempt(session, message, n, { state, class: reason, at: clock.now() })
     })
@@ -73,7 +84,9 @@ export function createEmailSender (with_: Collaborators) {
       await note(ctx, message, last.n, 'unknown', 'died')
       return last.n + 1
     }
-    await end(ctx, message, { attempt: { n: last.n, state: 'unknown', class: 'died' }, state: 'unknown', reason: 'died' })
+    await end(
+      ctx, message, { attempt: { n: last.n, state: 'unknown', class: 'died' }, state: 'unknown', reason: 'died' }
+    )
     return undefined
   }
 
@@ -89,7 +102,9 @@ export function createEmailSender (with_: Collaborators) {
 
   async function doubt (ctx: Context, message: Message, n: number): Promise<void> {
     if (!workflowOf(message.workflow).isAtLeastOnce) {
-      await end(ctx, message, { attempt: { n, state: 'unknown', class: 'ambiguous' }, state: 'unknown', reason: 'ambiguous' })
+      await end(
+        ctx, message, { attempt: { n, state: 'unknown', class: 'ambiguous' }, state: 'unknown', reason: 'ambiguous' }
+      )
       return
     }
     await note(ctx, message, n, 'unknown', 'ambiguous')

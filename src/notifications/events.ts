@@ -19,7 +19,10 @@ export const inboxChanged = defineEvent({
 })
 
 const MessageFact = Type.Object({
-  messageId: Id, workflow: Type.String({ maxLength: 64 }), channel: OneOf(['email']), reason: Nullable(Type.String({ maxLength: 64 }))
+  messageId: Id,
+  workflow: Type.String({ maxLength: 64 }),
+  channel: OneOf(['email']),
+  reason: Nullable(Type.String({ maxLength: 64 }))
 }, closed)
 
 export const messageSent = defineEvent({ name: 'notifications.message.sent', data: MessageFact })

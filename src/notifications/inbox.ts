@@ -1,11 +1,13 @@
 import {
-  uuidv7, type Actor, type Clock, type CursorValues, type DomainEvent, type EventBus, type Live, type ReplayItem, type Session, type Tx
+  uuidv7,
+  type Actor, type Clock, type DomainEvent, type EventBus, type Live, type ReplayItem, type Session,
+  type Tx
 } from '../kernel/index.ts'
 import type { Static } from 'typebox'
 import { NotificationsError } from './errors.ts'
 import { inboxChanged } from './events.ts'
 import { presentItem } from './present.ts'
-import type { Counters, InboxRepository, InboxState, Item, ItemMarks } from './repository/index.ts'
+import type { Counters, InboxQuery, InboxRepository, Item, ItemMarks } from './repository/index.ts'
 import type { InboxCounters, itemActions } from './schemas.ts'
 import { InboxTopic } from './topics.ts'
 
@@ -23,7 +25,9 @@ type Change = Static<typeof inboxChanged['data']>
 
 /** The in-app inbox: every change is one number, one event and one publication. */
 export function createInbox ({ inbox, events, live, tx, clock }: Collaborators) {
-  async function tell (session: Session, userId: string, kind: Change['kind'], itemId: string | null, { seq, unseen, unread }: Counters) {
+  async function tell (
+    session: Session, userId: string, kind: Change['kind'], itemId: string | null, { seq, unseen, unread }: Counters
+  ) {
     // An inbox belongs to the person, whatever workspace an item came from.
     await events.emit(session, inboxChanged, { userId, kind, itemId, unseen, unread },
       { type: 'inbox', id: userId, version: seq }, { workspaceId: '' })
@@ -66,7 +70,7 @@ export function createInbox ({ inbox, events, live, tx, clock }: Collaborators) 
     },
 
     /** Items with the counters and the position from which the topic goes on; one more than `limit`. */
-    async list (actor: Actor, query: { state?: InboxState | undefined, after?: CursorValues | undefined, limit: number }) {
+    async list (actor: Actor, query: InboxQuery) {
       const userId = personOf(actor)
       return await live.withPosition(InboxTopic, { userId }, async () => {
         const [{ unseen, unread }, rows] = await Promise.all([inbox.counters(userId), inbox.list(userId, query)])

@@ -1,6 +1,7 @@
 export { NotificationsError } from './errors.ts'
 export {
-  inboxChanged, messageFailed, messageSent, messageUnknown, publishInbox, startAlertRaised, startAlertResolved, startVerifyEmail
+  inboxChanged, messageFailed, messageSent, messageUnknown, publishInbox, startAlertRaised, startAlertResolved,
+  startVerifyEmail
 } from './events.ts'
 export { collections } from './indexes.ts'
 export { advanceRun, fanOutTrigger, sendEmail } from './jobs.ts'

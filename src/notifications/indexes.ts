@@ -3,7 +3,9 @@ import type { CollectionDefinition } from '../kernel/index.ts'
 const day = 86_400
 
 // History of what was sent and why: 90 days.
-const history = (field: string) => ({ name: `${field}_ttl`, keys: { [field]: 1 as const }, expireAfterSeconds: 90 * day })
+const history = (field: string) => ({
+  name: `${field}_ttl`, keys: { [field]: 1 as const }, expireAfterSeconds: 90 * day
+})
 
 export const collections: readonly CollectionDefinition[] = [
   {

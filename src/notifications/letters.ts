@@ -40,7 +40,9 @@ export function createLetters ({ identity, templates, publicUrl }: Collaborators
         return mail === undefined ? { rule: 'expired' } : { address: mail.to, deadline: mail.expiresAt }
       }
       const [person] = await identity.usersByIds([recipientId])
-      return person === undefined || person === null ? { rule: 'no_address' } : { address: person.email, deadline: null }
+      return person === undefined || person === null
+        ? { rule: 'no_address' }
+        : { address: person.email, deadline: null }
     },
 
     /** Undefined where there is nothing left to say. */

@@ -36,7 +36,9 @@ export type NotificationsService = ReturnType<typeof createNotifications>
 
 /** Verbs of notifications for routes and workers. */
 export function createNotifications (with_: Collaborators) {
-  const { repositories, identity, keyRing, templates, publicUrl, mail, hashKey, sendMail, events, jobs, live, tx, clock } = with_
+  const {
+    repositories, identity, keyRing, templates, publicUrl, mail, hashKey, sendMail, events, jobs, live, tx, clock
+  } = with_
   const { capturedMails, inbox: items, messages, workflow: workflows } = repositories
   const inbox = createInbox({ inbox: items, events, live, tx, clock })
   const letters = createLetters({ identity, templates, publicUrl })
@@ -48,7 +50,15 @@ export function createNotifications (with_: Collaborators) {
     fanOut: runner.fanOut,
     advance: runner.advance,
     sendEmail: createEmailSender({
-      workflows, messages, letters, keyRing, events, sendMail, clock, provider: mail.driver, mailDomain: domainOf(mail.from)
+      workflows,
+      messages,
+      letters,
+      keyRing,
+      events,
+      sendMail,
+      clock,
+      provider: mail.driver,
+      mailDomain: domainOf(mail.from)
     }),
 
     async startAlert (event: DomainEvent<Alert>, state: AlertData['state'], ctx: JobContext): Promise<void> {
@@ -61,7 +71,9 @@ export function createNotifications (with_: Collaborators) {
 
     async startVerifyEmail (event: DomainEvent<Static<typeof codeRequested['data']>>, ctx: JobContext): Promise<void> {
       await ctx.commit(async (session) => {
-        await runner.start(session, verifyEmail, event, { recipientKind: 'flow', recipients: [event.data.flowId], data: {} })
+        await runner.start(
+          session, verifyEmail, event, { recipientKind: 'flow', recipients: [event.data.flowId], data: {} }
+        )
       })
     },
 

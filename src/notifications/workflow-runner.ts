@@ -35,7 +35,9 @@ interface Effect { rule: string, write: (session: Session) => Promise<void> }
 export function createWorkflowRunner (with_: Collaborators) {
   const { workflows, messages, inbox, letters, keyRing, jobs, clock, hashKey } = with_
 
-  async function nextStep (session: Session, { workspaceId, id }: Pick<Run, 'workspaceId' | 'id'>, step: number): Promise<void> {
+  async function nextStep (
+    session: Session, { workspaceId, id }: Pick<Run, 'workspaceId' | 'id'>, step: number
+  ): Promise<void> {
     await jobs.add(session, advanceRun, { workspaceId, runId: id, step }, { key: `${id}:${step}` })
   }
 
@@ -93,7 +95,9 @@ export function createWorkflowRunner (with_: Collaborators) {
 
   return {
     /** One trigger per workflow and event, whoever asks how often. */
-    async start (session: Session, workflow: Workflow, event: DomainEvent, { recipientKind, recipients, data }: Start): Promise<void> {
+    async start (
+      session: Session, workflow: Workflow, event: DomainEvent, { recipientKind, recipients, data }: Start
+    ): Promise<void> {
       const id = uuidv7(clock.ms())
       const { workspaceId } = event
       const isNew = await workflows.addTrigger(session, {

@@ -34,7 +34,8 @@ export function workflowOf (key: string): Workflow {
   return workflow
 }
 
-export type AlertData = Pick<Static<typeof alertFired['data']>, 'ruleName' | 'event' | 'value' | 'threshold' | 'at' | 'link'> &
+type Alert = Static<typeof alertFired['data']>
+export type AlertData = Pick<Alert, 'ruleName' | 'event' | 'value' | 'threshold' | 'at' | 'link'> &
   { state: 'raised' | 'resolved' }
 
 /** What an alert says in the inbox: whole sentences, numbers as the rule has them. */

@@ -36,7 +36,14 @@ t.test('a person registers by the mailed code, logs in, refreshes and leaves', a
   t.match([wrong.statusCode, wrong.json()], [422, { code: 'identity.code_wrong' }])
   const made = await post(app, `/registrations/${flowId}/verify`, { code: await codeOf(app, flowId), client: 'native' })
   t.equal(made.statusCode, 201)
-  t.match(made.json(), { user: { email: 'Ann@example.org', displayName: 'Ann' }, workspace: { name: 'Ann', roles: ['owner'] }, expiresInS: 600 })
+  t.match(
+    made.json(),
+    {
+      user: { email: 'Ann@example.org', displayName: 'Ann' },
+      workspace: { name: 'Ann', roles: ['owner'] },
+      expiresInS: 600
+    }
+  )
   const again = await post(app, `/registrations/${flowId}/verify`, { code: '000000' })
   t.match([again.statusCode, again.json()], [422, { code: 'identity.flow_invalid' }])
 
@@ -45,7 +52,10 @@ t.test('a person registers by the mailed code, logs in, refreshes and leaves', a
   const { accessToken, refreshToken } = login.json<{ accessToken: string, refreshToken: string }>()
   const headers = { authorization: `Bearer ${accessToken}` }
   t.match((await get(app, '/users/me', headers)).json(), { email: 'Ann@example.org' })
-  t.match((await get(app, '/members', headers)).json(), { data: [{ displayName: 'Ann', roles: ['owner'] }], page: { hasMore: false } })
+  t.match(
+    (await get(app, '/members', headers)).json(),
+    { data: [{ displayName: 'Ann', roles: ['owner'] }], page: { hasMore: false } }
+  )
 
   const refreshed = await post(app, '/tokens/refresh', { refreshToken })
   t.equal(refreshed.statusCode, 200)
@@ -58,7 +68,9 @@ t.test('a person registers by the mailed code, logs in, refreshes and leaves', a
   t.equal(left.statusCode, 204)
   const after = await get(app, '/users/me', headers)
   t.match([after.statusCode, after.json()], [401, { code: 'identity.session_ended' }])
-  const late = await post(app, '/tokens/refresh', { refreshToken: refreshed.json<{ refreshToken: string }>().refreshToken })
+  const late = await post(
+    app, '/tokens/refresh', { refreshToken: refreshed.json<{ refreshToken: string }>().refreshToken }
+  )
   t.match([late.statusCode, late.json()], [401, { code: 'identity.session_ended' }])
 })
 
@@ -94,7 +106,9 @@ t.test('an address tells nobody whether it has an account', async (t) => {
   })
   const asked = async (email: string) => shape(await post(app, '/registrations', { email, password, displayName: 'X' }))
   t.same(await asked('known@example.org'), await asked('fresh@example.org'))
-  const tried = async (email: string) => await post(app, '/logins', { email, password: 'not the right one', client: 'web' })
+  const tried = async (email: string) => await post(
+    app, '/logins', { email, password: 'not the right one', client: 'web' }
+  )
   const [known, fresh] = [await tried('known@example.org'), await tried('nobody@example.org')]
   t.same(shape(known), shape(fresh))
   t.match([known.statusCode, known.json()], [401, { code: 'identity.login_failed' }])
@@ -110,7 +124,9 @@ t.test('an address tells nobody whether it has an account', async (t) => {
   t.ok(Math.min(...times.known, ...times.fresh) >= 49, 'no answer leaves before 50 ms')
 
   // The known one gets a flow that no code can finish, and a mail that says so.
-  const flow = (await post(app, '/registrations', { email: 'known@example.org', password, displayName: 'X' })).json<{ flowId: string }>()
+  const flow = (await post(
+    app, '/registrations', { email: 'known@example.org', password, displayName: 'X' }
+  )).json<{ flowId: string }>()
   t.match(await app.identity.codeMail(flow.flowId), { to: 'known@example.org', code: null })
 })
 
@@ -118,11 +134,16 @@ t.test('what cannot be an account is refused with a stable code', async (t) => {
   const app = await build(t)
   const weak = await post(app, '/registrations', { email: 'a@example.org', password: 'too short', displayName: 'A' })
   t.match([weak.statusCode, weak.json()], [422, { code: 'identity.weak_password', reasons: ['too_short'] }])
-  for (const email of ['no-at.example.org', 'a@b@example.org', 'a b@example.org', 'a\r\nbcc:x@example.org', '@example.org', 'a@-x..y']) {
+  for (const email of [
+    'no-at.example.org', 'a@b@example.org', 'a b@example.org', 'a\r\nbcc:x@example.org', '@example.org', 'a@-x..y'
+  ]) {
     const answer = await post(app, '/registrations', { email, password, displayName: 'A' })
     t.match([answer.statusCode, answer.json()], [400, { code: 'http.validation_failed' }], email)
   }
-  for (const payload of [{ email: { $gt: '' }, password, client: 'web' }, { email: 'a@example.org', password, client: 'web', roles: ['owner'] }]) {
+  for (const payload of [
+    { email: { $gt: '' }, password, client: 'web' },
+    { email: 'a@example.org', password, client: 'web', roles: ['owner'] }
+  ]) {
     const answer = await post(app, '/logins', payload)
     t.equal(answer.statusCode, 400)
   }
@@ -152,9 +173,15 @@ t.test('the first operator is made once and must change the password first', asy
   t.match([me.statusCode, me.json()], [403, { code: 'identity.password_change_required' }])
   await t.rejects(app.authenticator().authenticate({ token: accessToken, requestId: null, ip: null, userAgent: null }),
     { code: 'identity.password_change_required' }, 'sockets too')
-  t.equal(await app.identity.makeFirstOperator('op@example.org', { renew: true }), null, 'who has signed in keeps the account')
+  t.equal(
+    await app.identity.makeFirstOperator('op@example.org', { renew: true }),
+    null,
+    'who has signed in keeps the account'
+  )
 
-  const changed = await app.inject({ method: 'PUT', url: `${base}/password`, headers, payload: { newPassword: password } })
+  const changed = await app.inject({
+    method: 'PUT', url: `${base}/password`, headers, payload: { newPassword: password }
+  })
   t.equal(changed.statusCode, 204)
   const fresh = (await post(app, '/tokens/refresh', { refreshToken })).json<{ accessToken: string }>()
   const free = await get(app, '/workspaces', { authorization: `Bearer ${fresh.accessToken}` })
@@ -164,10 +191,14 @@ t.test('the first operator is made once and must change the password first', asy
 t.test('a changed password ends the other sessions', async (t) => {
   const app = await build(t)
   await register(app, 'change@example.org')
-  const logIn = async () => (await post(app, '/logins', { email: 'change@example.org', password, client: 'native' })).json<{ accessToken: string }>()
+  const logIn = async () => (await post(
+    app, '/logins', { email: 'change@example.org', password, client: 'native' }
+  )).json<{ accessToken: string }>()
   const [mine, other] = [await logIn(), await logIn()]
   const bearer = ({ accessToken }: { accessToken: string }) => ({ authorization: `Bearer ${accessToken}` })
-  const changed = await app.inject({ method: 'PUT', url: `${base}/password`, headers: bearer(mine), payload: { newPassword: 'another seventeen trees' } })
+  const changed = await app.inject({
+    method: 'PUT', url: `${base}/password`, headers: bearer(mine), payload: { newPassword: 'another seventeen trees' }
+  })
   t.equal(changed.statusCode, 204)
   t.match((await get(app, '/users/me', bearer(other))).json(), { code: 'identity.session_ended' })
   t.equal((await get(app, '/users/me', bearer(mine))).statusCode, 200, 'within the grace of ten seconds')
@@ -184,14 +215,27 @@ t.test('a token belongs to one workspace; another one is asked for', async (t) =
   const { id } = created.json<{ id: string }>()
   const foreign = await post(app, '/sessions/current/workspace', { workspaceId: bob.workspaceId }, ann.headers)
   t.match([foreign.statusCode, foreign.json()], [404, { code: 'identity.workspace_not_found' }])
-  const moved = (await post(app, '/sessions/current/workspace', { workspaceId: id }, ann.headers)).json<{ accessToken: string, refreshToken: string }>()
-  const actor = await app.authenticator().authenticate({ token: moved.accessToken, requestId: null, ip: null, userAgent: null })
+  const moved = (await post(
+    app, '/sessions/current/workspace', { workspaceId: id }, ann.headers
+  )).json<{ accessToken: string, refreshToken: string }>()
+  const actor = await app.authenticator().authenticate({
+    token: moved.accessToken, requestId: null, ip: null, userAgent: null
+  })
   t.equal(actor.workspaceId, id)
-  const refreshed = (await post(app, '/tokens/refresh', { refreshToken: moved.refreshToken })).json<{ accessToken: string }>()
-  t.equal((await app.authenticator().authenticate({ token: refreshed.accessToken, requestId: null, ip: null, userAgent: null })).workspaceId, id)
+  const refreshed = (await post(
+    app, '/tokens/refresh', { refreshToken: moved.refreshToken }
+  )).json<{ accessToken: string }>()
+  const again = { token: refreshed.accessToken, requestId: null, ip: null, userAgent: null }
+  t.equal((await app.authenticator().authenticate(again)).workspaceId, id)
 
-  const ended = await app.inject({ method: 'DELETE', url: `${base}/sessions/${String(bob.actor.sessionId)}`, headers: ann.headers })
-  t.match([ended.statusCode, ended.json()], [404, { code: 'identity.session_not_found' }], 'a foreign session does not exist')
+  const ended = await app.inject({
+    method: 'DELETE', url: `${base}/sessions/${String(bob.actor.sessionId)}`, headers: ann.headers
+  })
+  t.match(
+    [ended.statusCode, ended.json()],
+    [404, { code: 'identity.session_not_found' }],
+    'a foreign session does not exist'
+  )
   t.equal((await get(app, '/users/me', bob.headers)).statusCode, 200)
 })
 

@@ -41,8 +41,14 @@ export async function quickSignIn (app: FastifyInstance, options: QuickOptions =
     _id: uuidv7(), workspaceId, userId, roles, status: 'active', joinedAt: now
   })
   const { accessToken, refreshToken } = await app.identity.openSession({
-    userId, workspaceId, pv: 1, amr: ['pwd'], mustChangePassword: false, facts: { client: 'native', deviceName: null, ip: null, userAgent: null }
+    userId, workspaceId, pv: 1, amr: ['pwd'], mustChangePassword: false, facts: {
+      client: 'native', deviceName: null, ip: null, userAgent: null
+    }
   })
-  const actor = await app.authenticator().authenticate({ token: accessToken, requestId: null, ip: null, userAgent: null })
-  return { actor, email, userId, workspaceId, accessToken, refreshToken, headers: { authorization: `Bearer ${accessToken}` } }
+  const actor = await app.authenticator().authenticate({
+    token: accessToken, requestId: null, ip: null, userAgent: null
+  })
+  return {
+    actor, email, userId, workspaceId, accessToken, refreshToken, headers: { authorization: `Bearer ${accessToken}` }
+  }
 }

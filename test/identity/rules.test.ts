@@ -37,7 +37,9 @@ t.test('a flow is finished once, however many verify it at once', async (t) => {
   const outcomes = await Promise.all(Array.from({ length: 20 }, async () =>
     await outcome(app.identity.verifyRegistration(flowId, code, facts))))
   t.equal(outcomes.filter((one) => one === 'ok').length, 1)
-  t.same([...new Set(outcomes)].filter((one) => !['ok', 'identity.flow_invalid', 'identity.code_wrong'].includes(one)), [])
+  t.same(
+    [...new Set(outcomes)].filter((one) => !['ok', 'identity.flow_invalid', 'identity.code_wrong'].includes(one)), []
+  )
   for (const name of ['users', 'workspaces', 'members', 'sessions']) {
     t.equal(await app.db.collection(`identity.${name}`).countDocuments(), 1, name)
   }
@@ -56,7 +58,9 @@ t.test('the sixth try of a code is refused even if it is right', async (t) => {
 
 t.test('two registrations of one address make one account', async (t) => {
   const app = await build(t)
-  const flows = await Promise.all([1, 2].map(async () => await app.identity.register({ email: 'two@example.org', displayName: 'Two' })))
+  const flows = await Promise.all([1, 2].map(async () => await app.identity.register({
+    email: 'two@example.org', displayName: 'Two'
+  })))
   const outcomes = await Promise.all(flows.map(async ({ flowId }) =>
     await outcome(app.identity.verifyRegistration(flowId, (await app.identity.codeMail(flowId))?.code ?? '', facts))))
   t.same(outcomes.sort(), ['identity.flow_invalid', 'ok'])
@@ -68,7 +72,9 @@ t.test('refresh follows its table', async (t) => {
   const app = await build(t)
   await t.test('50 racers get the same token, and one step is made', async (t) => {
     const ann = await quickSignIn(app)
-    const pairs = await Promise.all(Array.from({ length: 50 }, async () => await app.identity.refresh(ann.refreshToken)))
+    const pairs = await Promise.all(Array.from(
+      { length: 50 }, async () => await app.identity.refresh(ann.refreshToken)
+    ))
     t.equal(new Set(pairs.map(({ refreshToken }) => refreshToken)).size, 1)
     t.equal(await app.redis.hget(sessionKey(app, ann), 'n'), '2')
     for (const { accessToken } of pairs.slice(0, 3)) t.equal((await authenticate(app, accessToken)).userId, ann.userId)
@@ -90,7 +96,8 @@ t.test('refresh follows its table', async (t) => {
     t.equal(await outcome(app.identity.refresh(ann.refreshToken)), 'identity.session_ended')
     t.equal(await outcome(app.identity.refresh(next.refreshToken)), 'identity.session_ended')
     t.equal(await outcome(authenticate(app, next.accessToken)), 'identity.session_ended')
-    const row = await app.db.collection<{ _id: string, reason: string }>('identity.sessions').findOne({ _id: String(ann.actor.sessionId) })
+    const rows = app.db.collection<{ _id: string, reason: string }>('identity.sessions')
+    const row = await rows.findOne({ _id: String(ann.actor.sessionId) })
     t.equal(row?.reason, 'reuse')
   })
 
@@ -111,7 +118,9 @@ t.test('refresh follows its table', async (t) => {
       changed[at] = (changed[at] ?? 0) ^ 1
       t.equal(await outcome(app.identity.refresh(`syr1.${changed.toString('base64url')}`)), 'identity.token_invalid')
     }
-    for (const junk of ['', 'syr1.', ann.refreshToken.slice(0, -1), `${ann.refreshToken}A`, ann.accessToken, 'syr1.____']) {
+    for (const junk of [
+      '', 'syr1.', ann.refreshToken.slice(0, -1), `${ann.refreshToken}A`, ann.accessToken, 'syr1.____'
+    ]) {
       t.equal(await outcome(app.identity.refresh(junk)), 'identity.token_invalid', junk.slice(0, 12))
     }
     t.equal(await outcome(app.identity.refresh(ann.refreshToken)), 'ok')
@@ -127,8 +136,12 @@ t.test('only our own access tokens are taken', async (t) => {
   const json = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const { privateKey } = await generateKeyPair('EdDSA')
   const forged = await new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid }).sign(privateKey)
-  const unknown = await new SignJWT(claims).setProtectedHeader({ alg: 'EdDSA', typ: 'at+jwt', kid: 'other' }).sign(privateKey)
-  const symmetric = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid }).sign(randomBytes(32))
+  const unknown = await new SignJWT(claims).setProtectedHeader({
+    alg: 'EdDSA', typ: 'at+jwt', kid: 'other'
+  }).sign(privateKey)
+  const symmetric = await new SignJWT(claims).setProtectedHeader({
+    alg: 'HS256', typ: 'at+jwt', kid
+  }).sign(randomBytes(32))
   const bad = {
     forged, unknown, symmetric,
     none: `${json({ alg: 'none', typ: 'at+jwt', kid })}.${body}.`,
@@ -149,7 +162,11 @@ t.test('only our own access tokens are taken', async (t) => {
   for (let at = 0; at < ann.accessToken.length; at += 23) {
     const char = ann.accessToken[at] === 'x' ? 'y' : 'x'
     const changed = ann.accessToken.slice(0, at) + char + ann.accessToken.slice(at + 1)
-    if (ann.accessToken[at] !== '.') t.equal(await outcome(authenticate(app, changed)), 'identity.token_invalid', `byte ${at}`)
+    if (ann.accessToken[at] !== '.') {
+      t.equal(
+        await outcome(authenticate(app, changed)), 'identity.token_invalid', `byte ${at}`
+      )
+    }
   }
 })
 
@@ -188,7 +205,10 @@ t.test('with Redis away requests are checked against MongoDB, and no session end
   t.equal(await outcome(authenticate(app, ann.accessToken)), 'ok')
   t.equal(await outcome(authenticate(app, bob.accessToken)), 'identity.session_ended')
   t.equal(await outcome(app.identity.refresh(ann.refreshToken)), 'identity.store_unavailable')
-  t.equal(await outcome(app.identity.logIn({ email: ann.email, password: 'whatever it may be', client: 'web' }, facts)), 'identity.store_unavailable')
+  t.equal(
+    await outcome(app.identity.logIn({ email: ann.email, password: 'whatever it may be', client: 'web' }, facts)),
+    'identity.store_unavailable'
+  )
   // Without Redis the session ends in MongoDB; a Redis that comes back with its old hash does not undo it.
   await app.identity.logOut(ann.actor)
   await app.redis.connect()
@@ -212,7 +232,9 @@ t.test('sealed bytes open only for their owner at their place', async (t) => {
   }
   t.notOk(sealed.includes(plain), 'nothing of it is readable')
 
-  const [first, second] = await Promise.all([1, 2].map(async (n) => await app.keyRing.seal('account:3', Buffer.from(`${n}`), 'x')))
+  const [first, second] = await Promise.all([1, 2].map(async (n) => await app.keyRing.seal(
+    'account:3', Buffer.from(`${n}`), 'x'
+  )))
   t.equal((await app.keyRing.open('account:3', first as Buffer, 'x')).toString(), '1')
   t.equal((await app.keyRing.open('account:3', second as Buffer, 'x')).toString(), '2')
 

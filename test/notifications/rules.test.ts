@@ -9,7 +9,12 @@ import { quickSignIn, type QuickPerson } from '../identity/people.ts'
 interface Row { _id: string, [field: string]: unknown }
 
 const alertOf = (recipients: string[]) => ({
-  alertId: uuidv7(), instanceId: uuidv7(), ruleName: 'Too many posts', event: 'social.post.discovered', value: 25, threshold: 20,
+  alertId: uuidv7(),
+  instanceId: uuidv7(),
+  ruleName: 'Too many posts',
+  event: 'social.post.discovered',
+  value: 25,
+  threshold: 20,
   at: '2026-01-02T03:04:05.000Z', recipients, link: '/console/alerts'
 })
 
@@ -53,7 +58,9 @@ t.test('an alert is one item and one mail for each of its people', async (t) => 
 
   await t.test('however often and by how many the event is handled', async () => {
     const event = await eventOf(app, eventId)
-    await Promise.all(Array.from({ length: 8 }, async () => { await app.notifications.startAlert(event, 'raised', contextOf(app, {})) }))
+    await Promise.all(Array.from(
+      { length: 8 }, async () => { await app.notifications.startAlert(event, 'raised', contextOf(app, {})) }
+    ))
     await drain(app)
     const [trigger] = await app.db.collection<Row>('notifications.triggers').find().toArray()
     const runs = await app.db.collection<Row>('notifications.runs').find().toArray()
@@ -62,7 +69,9 @@ t.test('an alert is one item and one mail for each of its people', async (t) => 
         await app.notifications.advance(contextOf(app, { runId: _id, workspaceId: String(workspaceId), step }))
       })),
       ...[1, 2].map(async () => {
-        await app.notifications.fanOut(contextOf(app, { triggerId: String(trigger?._id), workspaceId: String(trigger?.['workspaceId']) }))
+        await app.notifications.fanOut(contextOf(
+          app, { triggerId: String(trigger?._id), workspaceId: String(trigger?.['workspaceId']) }
+        ))
       })
     ]
     await Promise.all(again)
@@ -116,7 +125,11 @@ async function queueMail (app: FastifyInstance, person: QuickPerson): Promise<st
   const trigger = await app.db.collection<Row>('notifications.triggers').findOne({})
   await app.notifications.fanOut(contextOf(app, { triggerId: String(trigger?._id), workspaceId }))
   const run = await app.db.collection<Row>('notifications.runs').findOne({})
-  for (const step of [0, 1]) await app.notifications.advance(contextOf(app, { runId: String(run?._id), workspaceId, step }))
+  for (const step of [0, 1]) {
+    await app.notifications.advance(contextOf(
+      app, { runId: String(run?._id), workspaceId, step }
+    ))
+  }
   return String((await app.db.collection<Row>('notifications.messages').findOne({}))?._id)
 }
 
@@ -136,7 +149,9 @@ t.test('a code is mailed, stands nowhere else, and is late after its time', asyn
   }
 
   const late = await app.identity.register({ email: 'late@example.org', displayName: 'Late' })
-  await app.db.collection<Row>('identity.flows').updateOne({ _id: late.flowId }, { $set: { 'code.expiresAt': new Date(0) } })
+  await app.db.collection<Row>('identity.flows').updateOne(
+    { _id: late.flowId }, { $set: { 'code.expiresAt': new Date(0) } }
+  )
   await drain(app)
   t.equal((await app.notifications.listCapturedMails('late@example.org')).length, 0)
 })
@@ -150,7 +165,8 @@ t.test('an inbox has one number for each change, without a gap', async (t) => {
   t.match([rows.length, unseen, unread, position.offset], [6, 6, 6, 6])
 
   await Promise.all([
-    ...rows.slice(0, 3).flatMap(({ id }) => [1, 2, 3].map(async () => await app.notifications.inbox.act(ann.actor, id, 'read'))),
+    ...rows.slice(0, 3).flatMap(({ id }) => [1, 2, 3].map(async () =>
+      await app.notifications.inbox.act(ann.actor, id, 'read'))),
     app.notifications.inbox.seen(ann.actor),
     ...rows.slice(4).map(async ({ id }) => await app.notifications.inbox.act(ann.actor, id, 'archive'))
   ])

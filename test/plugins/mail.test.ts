@@ -7,13 +7,17 @@ import mail from '../../plugins/mail.ts'
 import telemetry from '../../plugins/telemetry.ts'
 import { isDomainError, type Mail } from '../../src/kernel/index.ts'
 
-const letter: Mail = { to: 'ann@example.org', subject: 'Hello', text: 'Good day', html: '<p>Good day</p>', messageId: 'm1@example.org' }
+const letter: Mail = {
+  to: 'ann@example.org', subject: 'Hello', text: 'Good day', html: '<p>Good day</p>', messageId: 'm1@example.org'
+}
 const from = 'Switchyard <no-reply@example.org>'
 
 interface Teardown { teardown (undo: () => unknown): unknown }
 
 async function startServer (t: Teardown, options: SMTPServerOptions): Promise<{ url: string, port: number }> {
-  const server = new SMTPServer({ disabledCommands: ['STARTTLS'], authOptional: true, logger: false, closeTimeout: 200, ...options })
+  const server = new SMTPServer({
+    disabledCommands: ['STARTTLS'], authOptional: true, logger: false, closeTimeout: 200, ...options
+  })
   server.on('error', () => undefined)
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
   t.teardown(async () => { await new Promise<void>((resolve) => { server.close(() => { resolve() }) }) })
@@ -65,7 +69,9 @@ t.test('nothing of a header comes out of a value', async (t) => {
     }
   })
   const app = await boot(t, { driver: 'smtp', url })
-  for (const to of ['a@example.org\r\nBcc: b@example.org', 'a@example.org, b@example.org', 'A <a@example.org>', 'a', '@', 'a@', '']) {
+  for (const to of [
+    'a@example.org\r\nBcc: b@example.org', 'a@example.org, b@example.org', 'A <a@example.org>', 'a', '@', 'a@', ''
+  ]) {
     t.equal(await outcome(app, { to }), 'mail.address_invalid invalid', JSON.stringify(to))
   }
   t.equal(await outcome(app, { messageId: 'x\r\nBcc: b@example.org' }), 'mail.address_invalid invalid')

@@ -12,6 +12,8 @@ export interface MemberRecord {
   joinedAt: Date
 }
 
+export type NewMember = Omit<MemberRecord, 'status'>
+
 type WorkspaceRow = Omit<WorkspaceRecord, 'id'> & { _id: string }
 type MemberRow = Omit<MemberRecord, 'id'> & { _id: string }
 
@@ -37,9 +39,11 @@ export function createWorkspaceRepository (db: Db) {
       return (await workspaces.find({ _id: { $in: [...workspaceIds] } }).toArray()).map(toWorkspace)
     },
 
-    async addMember (session: Session, { id, workspaceId, userId, ...member }: MemberRecord): Promise<void> {
+    async addMember (session: Session, { id, workspaceId, userId, ...member }: NewMember): Promise<void> {
       await members.updateOne(
-        { workspaceId, userId }, { $setOnInsert: { _id: id, ...member } }, { session, upsert: true })
+        { workspaceId, userId },
+        { $setOnInsert: { _id: id, ...member, status: 'active' } },
+        { session, upsert: true })
     },
 
     async member (workspaceId: string, userId: string): Promise<MemberRecord | undefined> {
@@ -62,7 +66,8 @@ export function createWorkspaceRepository (db: Db) {
       const beyond = after === undefined
         ? {}
         : { $or: [{ joinedAt: { $gt: joinedAt } }, { joinedAt, _id: { $gt: String(id) } }] }
-      const rows = await members.find({ workspaceId, ...beyond }).sort({ joinedAt: 1, _id: 1 }).limit(limit + 1).toArray()
+      const rows = await members.find({ workspaceId, ...beyond })
+        .sort({ joinedAt: 1, _id: 1 }).limit(limit + 1).toArray()
       return rows.map(toMember)
     }
   }

@@ -22,6 +22,7 @@ export interface Item {
 
 export interface Counters { seq: number, unseen: number, unread: number }
 export type ItemMarks = Partial<Pick<Item, 'seenAt' | 'readAt' | 'archivedAt'>>
+export interface InboxQuery { state?: InboxState | undefined, after?: CursorValues | undefined, limit: number }
 export type InboxState = typeof inboxStates[number]
 
 type ItemRow = Omit<Item, 'id'> & { _id: string }
@@ -44,10 +45,11 @@ export function createInboxRepository (db: Db) {
 
     /** The newest first; one more than `limit`. */
     async list (
-      userId: string, { state, after, limit }: { state?: InboxState | undefined, after?: CursorValues | undefined, limit: number }
+      userId: string, { state, after, limit }: InboxQuery
     ): Promise<Item[]> {
       const beyond = after === undefined ? {} : { _id: { $lt: String(after[0]) } }
-      const rows = await items.find({ userId, ...filterOf(state), ...beyond }).sort({ _id: -1 }).limit(limit + 1).toArray()
+      const rows = await items.find({ userId, ...filterOf(state), ...beyond })
+        .sort({ _id: -1 }).limit(limit + 1).toArray()
       return rows.map(toItem)
     },
 

@@ -5,7 +5,7 @@ import { createMessageRepository } from './messages.ts'
 import { createWorkflowRepository } from './workflow.ts'
 
 export type { CapturedMailRepository } from './captured-mails.ts'
-export type { Counters, InboxRepository, InboxState, Item, ItemMarks } from './inbox.ts'
+export type { Counters, InboxQuery, InboxRepository, Item, ItemMarks } from './inbox.ts'
 export type { Attempt, Message, MessageRepository, MessageState } from './messages.ts'
 export type { Run, Trigger, WorkflowRepository } from './workflow.ts'
 

@@ -69,11 +69,15 @@ export function createMessageRepository (db: Db) {
     },
 
     async lastAttempt ({ workspaceId, id }: Message): Promise<Attempt | undefined> {
-      return await attempts.findOne({ messageId: id, workspaceId }, { sort: { n: -1 }, projection: { _id: 0 } }) ?? undefined
+      return await attempts.findOne(
+        { messageId: id, workspaceId }, { sort: { n: -1 }, projection: { _id: 0 } }
+      ) ?? undefined
     },
 
     /** False where another start has this number. */
-    async beginAttempt (session: Session, { workspaceId, id }: Message, n: number, provider: string, at: Date): Promise<boolean> {
+    async beginAttempt (
+      session: Session, { workspaceId, id }: Message, n: number, provider: string, at: Date
+    ): Promise<boolean> {
       const { upsertedCount } = await attempts.updateOne(
         { messageId: id, n },
         {
