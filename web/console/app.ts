@@ -1,7 +1,9 @@
 import { useEffect, useErrorBoundary } from 'preact/hooks'
+import { Page } from './frame/page.ts'
 import { Rail } from './frame/rail.ts'
 import { Top } from './frame/top.ts'
 import { html, type Node } from './html.ts'
+import { closeLive } from './live.ts'
 import { AccountPage } from './pages/account.ts'
 import { Accounts } from './pages/accounts.ts'
 import { Analytics } from './pages/analytics.ts'
@@ -11,7 +13,6 @@ import { Inbox } from './pages/inbox.ts'
 import { Mails } from './pages/mails.ts'
 import { Settings } from './pages/settings.ts'
 import { FirstPassword, Sign } from './pages/sign.ts'
-import { Page } from './frame/page.ts'
 import { Empty, Refused } from './parts/state.ts'
 import { Toasts } from './parts/toast.ts'
 import { problemOf } from './problem.ts'
@@ -52,7 +53,10 @@ function Inside (): Node {
   const [userId, workspaceId] = [user.value?.id ?? '', workspace.value?.id ?? '']
   useEffect(() => {
     const stops = [openAccounts(), openInbox(userId), openMetrics(workspaceId), openAlerts(workspaceId)]
-    return () => { for (const stop of stops) stop() }
+    return () => {
+      for (const stop of stops) stop()
+      closeLive()
+    }
   }, [userId, workspaceId])
   return html`<div class="frame">
     <a class="skip" href="#view">Skip to the content</a>

@@ -1,20 +1,44 @@
 import { signal } from '@preact/signals'
-import { createWire, type Follower, type Said } from './live-wire.ts'
+import { createLive, type ListState, type Live, type LiveInfo, type Pub as Told } from '../client/live/index.ts'
+import { problemOf } from './problem.ts'
 import { freshToken } from './tokens.ts'
 
-export type { Pub } from './live-wire.ts'
+/** A publication; what it carries is read by whoever knows the channel. */
+export type Pub = Told<Record<string, unknown>>
+
+export interface Follower {
+  /** Reads the snapshot; undefined where it was refused, which its store shows. */
+  getState?: () => Promise<object | undefined>
+  onPub: (pub: Pub) => void
+}
 
 /** What the socket is: shown as it is, never as it might be. */
-export const liveState = signal<Said>({ name: 'connecting', missing: 0 })
+export const liveState = signal<LiveInfo>({ status: 'idle', missing: 0 })
 
-let wire: ReturnType<typeof createWire> | undefined
+let live: Live | undefined
 
-/** Follows a channel: snapshot, position, publications. Answers how to stop. */
-export function follow (channel: string, follower: Follower): () => void {
-  wire ??= createWire({
+function open (): Live {
+  return createLive({
     url: new URL('/live', location.href).href.replace(/^http/, 'ws'),
     token: freshToken,
-    onState: (said) => { liveState.value = said }
+    onInfo: (info) => { liveState.value = info },
+    // A server that is away is told by the dot; only our own mistakes are news.
+    onError: (error) => { if (problemOf(error).code === 'page.broken') reportError(error) }
   })
-  return wire.follow(channel, follower)
+}
+
+/** Follows a channel: snapshot, position, publications. Answers how to stop. */
+export function follow (channel: string, { getState, onPub }: Follower): () => void {
+  live ??= open()
+  const { close } = live.subscribe<ListState, Record<string, unknown>>(channel, {
+    onPub,
+    ...(getState === undefined ? {} : { getState: async () => (await getState() ?? {}) as ListState })
+  })
+  return close
+}
+
+/** Ends the socket; the next `follow` opens another. */
+export function closeLive (): void {
+  live?.close()
+  live = undefined
 }

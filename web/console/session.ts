@@ -25,7 +25,10 @@ whenSessionEnds(() => {
 })
 whenPasswordMustChange(() => { stage.value = 'password' })
 
+const hintKey = 'switchyard.signed-in'
+
 function leave (): void {
+  localStorage.removeItem(hintKey)
   user.value = undefined
   workspace.value = undefined
   stage.value = 'out'
@@ -34,6 +37,11 @@ function leave (): void {
 /** Takes up the session of the cookie, if there is one. */
 export async function resume (): Promise<void> {
   void lookForMails()
+  // Whoever never signed in here has no cookie: the first thing they see is no refused call.
+  if (localStorage.getItem(hintKey) === null) {
+    leave()
+    return
+  }
   try {
     await refreshTokens()
     await enter()
@@ -53,6 +61,7 @@ interface SignedIn { accessToken: string, expiresInS: number }
 /** Goes in with tokens of a sign-in or sign-up. */
 export async function enterWith (tokens: SignedIn): Promise<void> {
   keepTokens(tokens)
+  localStorage.setItem(hintKey, '1')
   endNote.value = ''
   try {
     await enter()

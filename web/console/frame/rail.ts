@@ -24,15 +24,15 @@ function isHere (to: string): boolean {
 export function Rail (): Node {
   const all = [...stops, ...(capturesMails.value ? [mailStop] : []), last]
   const unread = inbox.unread.value
-  return html`<div class="rail">
+  return html`<nav class="rail" aria-label="Places">
     <a class="brand" href=${hrefOf('/')}><${Mark} /><span>Switchyard</span></a>
-    <nav aria-label="Places">
+    <div class="rail-links">
       ${all.map(({ to, word, icon, isSmallOut }) => html`<a key=${to} href=${hrefOf(to)}
         class="rail-link ${isSmallOut === true ? 'small-out' : ''}" aria-current=${isHere(to) ? 'page' : undefined}>
         <${Icon} name=${icon} /><span>${word}</span>
         ${to === '/inbox' && unread > 0 && html`<span class="badge">${unread > 99 ? '99+' : unread}<span class="hidden"> unread</span></span>`}
       </a>`)}
-    </nav>
+    </div>
     <p class="rail-foot"><a href="/docs" target="_blank" rel="noreferrer">The interface</a></p>
-  </div>`
+  </nav>`
 }

@@ -68,7 +68,7 @@ export function ConnectDialog (): Node | null {
       ${(errors: Record<string, string>) => html`
         ${open.again === undefined && html`<${Field} name="instance" label="Server address" placeholder="mastodon.social" required maxlength="2083"
           autocapitalize="none" spellcheck="false" autofocus hint="Any server that speaks the Mastodon interface." error=${errors['instance']} />`}
-        <fieldset class="plain"><legend class="hidden">How to sign in</legend>
+        <fieldset class="bare-set"><legend class="hidden">How to sign in</legend>
           <div class="choice"><${Choice} value="oauth" word="Sign in there" /><${Choice} value="token" word="Paste a token" /></div></fieldset>
         ${isToken
           ? html`<${Field} name="token" label="Access token" type="password" autocomplete="off" required maxlength="4096"

@@ -52,7 +52,7 @@ function Cards ({ list }: { list: readonly Account[] }): Node {
     <${Card} label="Downloads" value=${count(files.length - moving)} href=${hrefOf(list[0] === undefined ? '/accounts' : `/accounts/${list[0].id}?tab=downloads`)}
       note=${moving > 0 ? `${count(moving)} on their way` : 'none on its way'} />
     <${Card} label="Alerts" value=${count(firing)} href=${hrefOf('/analytics')}
-      note=${firing > 0 ? 'firing now' : `${plural(alerts.items.value.length, 'rule')}, all quiet`} />
+      note=${firing > 0 ? 'firing now' : alerts.items.value.length === 0 ? 'no rule yet' : `${plural(alerts.items.value.length, 'rule')}, all quiet`} />
   </div>`
 }
 

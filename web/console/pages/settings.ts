@@ -14,7 +14,7 @@ const themes: ReadonlyArray<[Theme, string]> = [['system', 'As the system'], ['l
 
 function Look (): Node {
   return html`<section class="box" aria-labelledby="look-title"><header><h2 id="look-title">Look</h2></header>
-    <div class="box-body"><fieldset class="plain"><legend class="hidden">Colours</legend><div class="choice">
+    <div class="box-body"><fieldset class="bare-set"><legend class="hidden">Colours</legend><div class="choice">
       ${themes.map(([value, word]) => html`<label key=${value}><input type="radio" name="theme" value=${value} checked=${theme.value === value}
         onChange=${() => { theme.value = value }} /><span>${word}</span></label>`)}
     </div></fieldset></div></section>`
@@ -43,7 +43,8 @@ function Password (): Node {
   return html`<section class="box" aria-labelledby="password-title"><header><h2 id="password-title">Password</h2></header>
     <div class="box-body narrow"><${Form} key=${turn.value} act=${change} submit="Change the password"
       places=${{ 'identity.weak_password': 'newPassword' }}>
-      ${(errors: Record<string, string>) => html`<${Field} name="newPassword" label="New password" type="password" autocomplete="new-password"
+      ${(errors: Record<string, string>) => html`<input hidden type="email" autocomplete="username" value=${user.value?.email ?? ''} readonly aria-hidden="true" />
+        <${Field} name="newPassword" label="New password" type="password" autocomplete="new-password"
         required minlength="15" maxlength="1024" hint="15 characters or more. If you signed in more than five minutes ago, sign in again first."
         error=${errors['newPassword']} />`}
     <//></div></section>`

@@ -74,7 +74,7 @@ function Code (): Node {
       ${(errors: Record<string, string>) => html`<${Field} name="code" label="Code" inputmode="numeric" autocomplete="one-time-code" required
         maxlength="20" placeholder="123456" class="code" error=${errors['code']} />`}
     <//>
-    ${capturesMails.value && html`<p class="small muted">No mail server is set here:
+    ${capturesMails.value && html`<p class="small muted">No mail server is set here:${' '}
       <button type="button" class="link" onClick=${() => { showsMails.value = !showsMails.value }}>
         ${showsMails.value ? 'hide the captured mails' : 'read the captured mails'}</button>.</p>
       ${showsMails.value && html`<${MailBox} to=${flow.value?.email} />`}`}`

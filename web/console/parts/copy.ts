@@ -13,6 +13,7 @@ export async function copy (text: string, what: string): Promise<void> {
 
 /** An id, shortened in the middle; a click copies it whole. */
 export function IdText ({ id, what = 'Id' }: { id: string, what?: string }): Node {
-  return html`<button type="button" class="id" title="${id} – copy" aria-label="Copy ${what} ${id}"
-    onClick=${(event: Event) => { event.stopPropagation(); void copy(id, what) }}>${shortId(id)}</button>`
+  return html`<button type="button" class="id" title="${id} – copy"
+    onClick=${(event: Event) => { event.stopPropagation(); void copy(id, what) }}>
+    <span class="hidden">Copy ${what}${' '}</span>${shortId(id)}</button>`
 }

@@ -54,7 +54,7 @@ export const downloads = createShelf((accountId) => {
     }
   }
 
-  const learnNames = calmly(load, 5000)
+  const learnNames = calmly(load, 2500)
   const apply = gather<Download>((values) => {
     put(values.values())
     if ([...values.keys()].some((id) => byId.peek().get(id)?.url === undefined)) learnNames()

@@ -1,5 +1,5 @@
 import { html, type Node } from '../../html.ts'
-import { bytes, count, plural, span } from '../../format.ts'
+import { bytes, count, plural, shortId, span } from '../../format.ts'
 import { IdText } from '../../parts/copy.ts'
 import { Panel } from '../../parts/panel.ts'
 import { Progress, type ProgressState } from '../../parts/progress.ts'
@@ -17,7 +17,7 @@ const barStates: Partial<Record<Download['state'], ProgressState>> = { done: 'do
 
 function nameOf ({ name, url, id }: Download): string {
   if (name != null) return name
-  return url !== undefined && URL.canParse(url) ? decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? id) : id
+  return url !== undefined && URL.canParse(url) ? new URL(url).pathname.split('/').slice(-2).join('/') : `file ${shortId(id)}`
 }
 
 function textOf ({ bytes: done, total, rate, etaMs, state }: Download): string {

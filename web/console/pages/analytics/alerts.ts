@@ -32,7 +32,9 @@ export function storyOf (alert: Alert): Happening[] {
   const { instance } = alert
   if (instance === null || news.some(({ at }) => at === instance.since)) return [made, ...news]
   const why = instance.value === null ? {} : { why: `The count stood at ${count(instance.value)}; the threshold is ${count(alert.threshold)}.` }
-  return [made, ...news, { at: instance.since, what: instance.state === 'normal' ? 'quiet again' : instance.state, tone: instance.state === 'firing' ? 'bad' : 'good', ...why }]
+  // A tick is a fixed instant, so the first one may lie just before its rule.
+  const at = instance.since < alert.createdAt ? alert.createdAt : instance.since
+  return [made, ...news, { at, what: instance.state === 'normal' ? 'quiet again' : instance.state, tone: instance.state === 'firing' ? 'bad' : 'good', ...why }]
 }
 
 function Detail ({ alert }: { alert: Alert }): Node {
