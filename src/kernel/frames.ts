@@ -118,6 +118,8 @@ const subscribed = Type.Object({
   sid: Type.Integer(),
   e: word,
   o: offset,
+  /** The mid of publication `o`: with it the position proves itself. */
+  m: Type.Optional(word),
   was: Type.Boolean(),
   rec: Type.Boolean(),
   n: Type.Integer({ minimum: 0 }),

@@ -204,7 +204,7 @@ t.test('a publication that Pub/Sub lost is fetched, at the latest by the compari
   await client.next(({ mid }) => mid === 'm1')
   const wire = app.live.hub.wireKey(events)
   const deaf = async (work: () => Promise<unknown>) => {
-    await app.redis.client('KILL', 'TYPE', 'pubsub')
+    await app.redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
     await work()
   }
   await deaf(async () => { await publish(2); await publish(3) })

@@ -1,17 +1,9 @@
-// A hub without domains: topics of its own, any store, several processes in one test, a client that only speaks frames.
-import { spawn, type ChildProcess } from 'node:child_process'
+// A hub without domains: topics of its own, any store, several processes in one test.
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
 import { MongoClient } from 'mongodb'
 import { Type } from 'typebox'
-import { WebSocket } from 'ws'
 import cache from '../../plugins/cache.ts'
 import errors from '../../plugins/errors.ts'
 import auth from '../../plugins/http/auth.ts'
@@ -30,6 +22,9 @@ import {
   defineErrors, defineTopic, systemActor, type Actor, type DocumentBinding, type ReplayItem
 } from '../../src/kernel/index.ts'
 import { testStores } from '../stores.ts'
+
+export { dial, signedIn, type Client, type Frame } from './client.ts'
+export { ownRedis, until, type OwnRedis } from './own-redis.ts'
 
 const Any = Type.Unknown()
 
@@ -113,7 +108,7 @@ async function drop ({ database, prefix, redisUrl }: Setup): Promise<void> {
 }
 
 async function openNode (setup: Setup, { sockets: changes = {}, hasSockets = true, redisUrl = setup.redisUrl }: NodeOptions): Promise<Node> {
-  const app = Fastify({ logger: { level: process.env['LOG_LEVEL'] ?? 'silent' } })
+  const app = Fastify({ logger: { level: 'silent' } })
   const store = { url: redisUrl, prefix: setup.prefix }
   await app.register(telemetry, { role: 'server', version: '0' })
   await app.register(errors)
@@ -213,139 +208,4 @@ export function commitItem (world: World, room: string): ReplayItem {
   const item = { offset, kind: 'item', data: { n: offset }, mid: `${room}-${offset}`, at: new Date().toISOString() }
   world.log.set(room, [...items, item])
   return item
-}
-
-export interface Frame { [field: string]: any }
-
-export interface Client {
-  frames: Frame[]
-  closed: Promise<{ code: number, reason: string }>
-  socket: WebSocket
-  send (command: object | string): void
-  ask (command: object): Promise<Frame>
-  /** The first frame from here on that fits; also one that came already. */
-  next (fits: (frame: Frame) => boolean, timeoutMs?: number): Promise<Frame>
-  pubs (channel: string): Frame[]
-  close (): Promise<void>
-}
-
-/** Opens a socket; everything it hears stays in `frames`, without pings. */
-export async function dial (t: Teardown, url: string, { origin, protocol = 'hub.v1.json', isMute = false }: {
-  origin?: string, protocol?: string, isMute?: boolean
-} = {}): Promise<Client> {
-  const socket = new WebSocket(url, protocol, origin === undefined ? {} : { origin })
-  const frames: Frame[] = []
-  const waiting = new Set<() => void>()
-  let id = 0
-  socket.on('message', (data) => {
-    for (const line of String(data as Buffer).split('\n')) {
-      const frame = JSON.parse(line) as Frame
-      if (Object.keys(frame).length > 0) frames.push(frame)
-      else if (!isMute) socket.send('{}')
-    }
-    for (const look of waiting) look()
-  })
-  const closed = new Promise<{ code: number, reason: string }>((resolve) => {
-    socket.on('close', (code, reason) => { resolve({ code, reason: String(reason) }) })
-  })
-  socket.on('error', () => { socket.terminate() })
-  await Promise.race([once(socket, 'open'), closed])
-  const client: Client = {
-    frames,
-    closed,
-    socket,
-    send (command) { socket.send(typeof command === 'string' ? command : JSON.stringify(command)) },
-    async ask (command) {
-      const own = ++id
-      client.send({ id: own, ...command })
-      return await client.next((frame) => frame['id'] === own)
-    },
-    async next (fits, timeoutMs = 5000) {
-      return await new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
-          waiting.delete(look)
-          reject(new Error(`no such frame in ${timeoutMs} ms; heard ${JSON.stringify(frames.slice(-5))}`))
-        }, timeoutMs)
-        const look = (): void => {
-          const found = frames.find(fits)
-          if (found === undefined) return
-          clearTimeout(timer)
-          waiting.delete(look)
-          resolve(found)
-        }
-        waiting.add(look)
-        look()
-      })
-    },
-    pubs: (channel) => frames.filter((frame) => frame['t'] === 'pub' && frame['ch'] === channel),
-    async close () {
-      socket.close()
-      await closed
-    }
-  }
-  t.teardown(() => { socket.terminate() })
-  return client
-}
-
-export async function signedIn (t: Teardown, url: string, { user = 'ann', session = 's1', subs = {} }: {
-  user?: string, session?: string, subs?: object
-} = {}): Promise<Client & { welcome: Frame }> {
-  const client = await dial(t, url)
-  const welcome = await client.ask({ t: 'connect', v: 1, token: `${user}/${session}`, session: randomBytes(6).toString('hex'), subs })
-  return Object.assign(client, { welcome })
-}
-
-/** Waits until it is so. */
-export async function until (isSo: () => boolean | Promise<boolean>, timeoutMs = 10_000): Promise<void> {
-  const end = performance.now() + timeoutMs
-  while (!await isSo()) {
-    if (performance.now() > end) throw new Error(`not so after ${timeoutMs} ms: ${String(isSo)}`)
-    await sleep(20)
-  }
-}
-
-export interface OwnRedis { url: string, kill (): Promise<void>, start (): Promise<void>, client: Redis }
-
-/** A Redis of the test alone, to be killed; it keeps an append-only file. */
-export async function ownRedis (t: Teardown): Promise<OwnRedis> {
-  const dir = mkdtempSync(join(tmpdir(), 'switchyard-redis-'))
-  const port = await freePort()
-  let child: ChildProcess
-  const client = new Redis(port, '127.0.0.1', { lazyConnect: true, maxRetriesPerRequest: null })
-  client.on('error', () => null)
-  const store: OwnRedis = {
-    url: `redis://127.0.0.1:${port}`,
-    client,
-    async start () {
-      child = spawn('redis-server', ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', dir, '--save', '',
-        '--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' })
-      await until(async () => {
-        const probe = new Redis(port, '127.0.0.1', { lazyConnect: true, retryStrategy: () => null })
-        probe.on('error', () => null)
-        const isUp = await probe.connect().then(async () => await probe.ping()).then(() => true, () => false)
-        probe.disconnect()
-        return isUp
-      })
-    },
-    async kill () {
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
-  }
-  t.teardown(async () => {
-    client.disconnect()
-    if (child.exitCode === null && child.signalCode === null) await store.kill()
-    rmSync(dir, { recursive: true, force: true })
-  })
-  await store.start()
-  return store
-}
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

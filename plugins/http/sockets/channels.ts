@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { unsubCodes, type TopicDefinition } from '../../../src/kernel/index.ts'
+import { ask } from '../../pubsub/history.ts'
 import type { HubFloor } from '../../pubsub/live.ts'
 import { itemOf, parseWire, type Item } from '../../pubsub/publication.ts'
 import { createRepair } from '../../pubsub/repair.ts'
@@ -84,7 +85,7 @@ export function createChannels ({ hub, wheel, log, deliver, count }: ChannelsOpt
 
   async function open (channel: Channel): Promise<void> {
     try {
-      await hub.link.listen(hub.wireKey(channel.name), (message) => { hear(channel, message) })
+      await ask(async () => { await hub.link.listen(hub.wireKey(channel.name), (message) => { hear(channel, message) }) })
       const { epoch, top, mid } = await hub.history.meta(channel.topic, channel.name)
       Object.assign(channel, { epoch, last: top, lastMid: mid })
       channel.ring.reset(top)

@@ -148,12 +148,19 @@ export function answerOf (prepared: Prepared, { sid, isServerSide }: { sid: numb
     sid,
     ...(isServerSide ? { srv: true } : {}),
     e: channel.epoch,
-    o: Math.max(prepared.upTo, channel.last),
+    o: prepared.upTo,
+    // The proof of `o`, for who has seen no publication of his own yet.
+    ...midOf(prepared),
     was,
     rec,
     ...(isFull ? { full: true } : {}),
     n: items.length
   }
+}
+
+function midOf ({ channel, upTo, items }: Prepared): { m?: string } {
+  const mid = upTo === channel.last ? channel.lastMid : items.at(-1)?.mid
+  return mid === null || mid === undefined ? {} : { m: mid }
 }
 
 function readOf (items: Item[] | null, upTo: number): Read | null {
