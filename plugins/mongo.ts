@@ -50,6 +50,9 @@ export default fp<MongoOptions>(async function mongo (app, { url, database, role
   app.decorate('processId', self)
   app.decorate('processes', processes)
   app.decorate('tx', createTx(pool.use, app.log))
+  app.healthChecks.add({
+    name: 'mongo', critical: true, timeoutMs: 500, check: async () => await db.command({ ping: 1 })
+  })
   if (offline) return
 
   await clock.sync()
@@ -70,7 +73,9 @@ async function reach (client: MongoClient, url: string): Promise<void> {
     await client.db('admin').command({ ping: 1 })
   } catch (cause) {
     await client.close()
-    throw new Error(`MONGO_URL: no MongoDB replica set answers at ${hostsOf(url)}. Start one, or correct the variable.`, { cause })
+    throw new Error(
+      `MONGO_URL: no MongoDB replica set answers at ${hostsOf(url)}. Start one, or correct the variable.`, { cause }
+    )
   }
 }
 

@@ -1,7 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { HttpError, withContext, type Context } from '../../src/kernel/index.ts'
-import { createContext, timeoutOf, watchBody } from './context/deadline.ts'
+import { HttpError, withContext } from '../../src/kernel/index.ts'
+import { createContext, timeoutOf, watchBody, type RequestContext } from './context/deadline.ts'
+import { createDeadlines } from './context/deadlines.ts'
 import { logRequest } from './context/request-line.ts'
 import { traceOf } from './context/trace.ts'
 
@@ -9,7 +10,7 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** W3C traceparent. */
     trace: string
-    context: Context
+    context: RequestContext
     /** Aborts at the deadline, or when the client left. */
     readonly deadline: AbortSignal
   }
@@ -23,33 +24,33 @@ const queryLimit = 8 * 1024
 
 export default fp(async function context (app) {
   let isClosing = false
-  const inFlight = new WeakMap<FastifyReply, NodeJS.Timeout>()
+  const deadlines = createDeadlines()
+  // The line is made of known fields: nothing in it needs the redaction of the other logs.
+  const lines = app.log.child({}, { redact: [] } as never)
 
-  function begin (request: FastifyRequest, reply: FastifyReply): Context {
+  function begin (request: FastifyRequest, reply: FastifyReply): RequestContext {
     request.trace = traceOf(request.headers['traceparent'], request.id)
     const timeoutMs = timeoutOf(request)
     const own = createContext(request, timeoutMs)
     request.context = own
-    reply.header('x-request-id', request.id)
-    if (isClosing) reply.header('connection', 'close')
-    const timer = setTimeout(() => {
+    const waiting = deadlines.add(timeoutMs, () => {
       if (reply.sent) return
       own.abort(HttpError.deadline_exceeded())
       reply.send(HttpError.deadline_exceeded())
-    }, timeoutMs)
-    timer.unref()
-    inFlight.set(reply, timer)
+    })
+    reply.header('x-request-id', request.id)
+    if (isClosing) reply.header('connection', 'close')
     reply.raw.once('close', () => {
-      clearTimeout(timer)
+      deadlines.remove(waiting)
       if (reply.raw.writableFinished || isHijacked(reply)) return
       own.abort(new Error('the client left'))
-      logRequest(request, reply, 499)
+      logRequest(lines, request, reply, 499)
     })
     return own
   }
 
   app.decorateRequest('trace', '')
-  app.decorateRequest('context', null as unknown as Context)
+  app.decorateRequest('context', null as unknown as RequestContext)
   app.decorateRequest('deadline', { getter (this: FastifyRequest) { return this.context.signal as AbortSignal } })
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -60,10 +61,12 @@ export default fp(async function context (app) {
     else withContext(own, done)
   })
   // A parsed body goes on from an event of its socket, which knows nothing of the request.
-  app.addHook('preValidation', (request, _reply, done) => { withContext(request.context, done) })
+  app.addHook('preValidation', (request, _reply, done) => {
+    if (request.body === undefined) done()
+    else withContext(request.context, done)
+  })
   app.addHook('onResponse', (request, reply, done) => {
-    clearTimeout(inFlight.get(reply))
-    logRequest(request, reply, reply.statusCode)
+    logRequest(lines, request, reply, reply.statusCode)
     done()
   })
   app.addHook('preClose', (done) => {

@@ -18,7 +18,7 @@ const HealthSchema = Type.Object({
 }, { $id: 'Health', additionalProperties: false })
 
 const permissions = definePermissions('platform', {
-  'metrics:read': { kind: 'read', roles: ['owner'], sentence: 'Read the figures of the installation.' }
+  'metrics:read': { kind: 'read', roles: ['operator'], sentence: 'Read the figures of the installation.' }
 })
 
 const routes: ReadonlyArray<{ path: HealthPath, operationId: string, summary: string }> = [
@@ -28,7 +28,7 @@ const routes: ReadonlyArray<{ path: HealthPath, operationId: string, summary: st
   { path: '/health/startup', operationId: 'getStartup', summary: 'Whether the process has started' }
 ]
 
-export default fp(async function health (app) {
+export default fp<{ offline: boolean }>(async function health (app, { offline }) {
   const probe = createProbe(app.healthChecks, app.log)
   const state = { isReady: false, isDraining: false }
   app.declare({ domain: 'health', permissions, schemas: [HealthSchema] })
@@ -51,7 +51,7 @@ export default fp(async function health (app) {
   }, async (_request, reply: FastifyReply) => await reply.type(app.metrics.contentType).send(await app.metrics.metrics()))
 
   app.addHook('onReady', async () => {
-    await probe.start()
+    if (!offline) await probe.start()
     state.isReady = true
   })
   app.addHook('preClose', (done) => {

@@ -61,11 +61,11 @@ t.test('unknown paths, methods and types are told apart', async (t) => {
 
 t.test('an unknown exception shows ids and nothing of itself', async (t) => {
   const app = await floor(t, (child) => {
-    child.get('/broken', { schema: words(), config: open }, async () => { throw new Error('the secret is 42') })
+    child.get('/broken', { schema: words(), config: open }, async () => { throw new Error('the secret is rhubarb') })
   })
   const answer = await app.inject('/broken')
   t.equal(answer.statusCode, 500)
-  t.notMatch(answer.body, /42/)
+  t.notMatch(answer.body, /rhubarb/)
   t.same(Object.keys(answer.json()).sort(), ['code', 'instance', 'kind', 'requestId', 'status', 'title', 'traceId', 'type'])
   t.equal(answer.headers['x-request-id'], answer.json().requestId)
 })

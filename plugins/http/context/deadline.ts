@@ -10,8 +10,12 @@ export function timeoutOf (request: FastifyRequest): number {
   return asked > 0 && asked < own ? Math.ceil(asked) : own
 }
 
+export interface RequestContext extends Context {
+  abort (reason: unknown): void
+}
+
 /** The context of a request; its signal is made when somebody asks for it. */
-export function createContext (request: FastifyRequest, timeoutMs: number): Context & { abort (reason: unknown): void } {
+export function createContext (request: FastifyRequest, timeoutMs: number): RequestContext {
   let controller: AbortController | undefined
   let reason: unknown
   return {

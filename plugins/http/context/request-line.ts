@@ -1,16 +1,17 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Actor } from '../../../src/kernel/index.ts'
 import { networkOf } from './address.ts'
 
 const silent = new Set(['/health', '/health/live', '/health/ready', '/health/startup', '/metrics'])
 
 /** The one line of a request (`conventions.md` 4.12): no values of queries, no bodies. `status` 499: the client left. */
-export function logRequest (request: FastifyRequest, reply: FastifyReply, status: number): void {
+export function logRequest (log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply, status: number): void {
   const { routeOptions } = request
   const actor = request.actor as Actor | null
   const route = routeOptions.url ?? ''
   if (silent.has(route)) return
-  request.log.info({
+  log.info({
+    requestId: request.id,
     traceId: request.trace.slice(3, 35),
     operationId: (routeOptions.schema as { operationId?: string } | undefined)?.operationId,
     method: request.method,

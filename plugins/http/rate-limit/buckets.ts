@@ -38,7 +38,7 @@ export function createBuckets (nowMs: () => number) {
       if (overMs > 0) return { isAllowed: false, left: Math.max(0, Math.floor((roomMs - (next - cost * stepMs - now)) / stepMs)), retryAfterMs: Math.ceil(overMs) }
       if (fullAt.size >= mostKeys) sweep(now)
       fullAt.set(name, next)
-      return { isAllowed: true, left: Math.floor(-overMs / stepMs), retryAfterMs: 0 }
+      return { isAllowed: true, left: Math.floor(-overMs / stepMs + 1e-6), retryAfterMs: 0 }
     },
 
     /** Gives a call back that should not have counted. */

@@ -1,4 +1,5 @@
 import type { FastifyServerOptions } from 'fastify'
+import { pino } from 'pino'
 import { redactionPaths } from './redaction.ts'
 
 interface Told { type: string, code?: string, message: string, stack?: string, cause?: Told }
@@ -7,6 +8,8 @@ interface Told { type: string, code?: string, message: string, stack?: string, c
 export function loggerOptions (level: string, role: string): FastifyServerOptions['logger'] {
   return {
     level,
+    // Lines of a busy moment leave together; what is left at the end is written before the process is gone.
+    stream: pino.destination({ dest: 1, sync: false }),
     base: { role, pid: process.pid },
     redact: { paths: redactionPaths(), censor: '[redacted]' },
     serializers: {
