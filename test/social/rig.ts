@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ChangeStreamDocument } from 'mongodb'
 import type { SignedIn } from '../sign-in.ts'
-import { build, drain, signIn, type TestApp } from '../helper.ts'
+import { build, drain, signIn, testEnvironment, type TestApp } from '../helper.ts'
 import { readPosts, startPlatforms, type Platforms } from '../stand-ins/platforms/index.ts'
 
 // Answers are read by name; a missing member shows as a failed assertion.
@@ -13,6 +13,8 @@ export interface Answer { status: number, headers: Record<string, unknown>, body
 
 export interface Rig {
   app: TestApp
+  /** What another process of the same installation is started with. */
+  environment: Record<string, string>
   platforms: Platforms
   me: SignedIn
   call: (
@@ -40,7 +42,8 @@ export async function startRig (
   const platforms = await startPlatforms({ posts: content, mediaBytesPerSecond: 50_000_000 })
   t.teardown(async () => { await platforms.close() })
   const { host } = new URL(platforms.origin)
-  const app = await build(t, { role, config: { HTTP_PUBLIC_URL: publicUrl, ...(allow ? { FETCH_ALLOW: host } : {}) } })
+  const environment = testEnvironment({ HTTP_PUBLIC_URL: publicUrl, ...(allow ? { FETCH_ALLOW: host } : {}) })
+  const app = await build(t, { role, config: environment })
   const me = await signIn(app)
 
   const call: Rig['call'] = async (method, url, body, { who = me, headers = {} } = {}) => {
@@ -60,6 +63,7 @@ export async function startRig (
 
   return {
     app,
+    environment,
     platforms,
     me,
     call,
