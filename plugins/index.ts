@@ -87,7 +87,7 @@ async function http (app: FastifyInstance, { config, offline }: { config: Config
   await app.register(pages)
   await app.register(idempotency)
   await app.register(sockets, { ...config.live, publicUrl: config.http.publicUrl, offline })
-  await app.register(health)
+  await app.register(health, { offline })
 }
 
 async function domains (app: FastifyInstance, config: Config): Promise<void> {

@@ -28,7 +28,7 @@ const routes: ReadonlyArray<{ path: HealthPath, operationId: string, summary: st
   { path: '/health/startup', operationId: 'getStartup', summary: 'Whether the process has started' }
 ]
 
-export default fp<{ offline: boolean }>(async function health (app, { offline }) {
+export default fp<{ offline?: boolean }>(async function health (app, { offline = false }) {
   const probe = createProbe(app.healthChecks, app.log)
   const state = { isReady: false, isDraining: false }
   app.declare({ domain: 'health', permissions, schemas: [HealthSchema] })
