@@ -11,6 +11,7 @@ import { buildApp, migrate, type Group } from '../plugins/index.ts'
 import { loadConfig, type EnvName } from '../src/config/index.ts'
 import { testStores } from './stores.ts'
 
+export { quickSignIn, type QuickPerson } from './identity/people.ts'
 export { signIn, type SignedIn } from './sign-in.ts'
 
 export interface BuildOptions {

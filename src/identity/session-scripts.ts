@@ -42,12 +42,10 @@ if now >= endsAt(f[6], f[5]) then return {'ended'} end
 if rc > tonumber(f[4]) then redis.call('HSET', KEYS[1], 'confirmed', ARGV[3]) end
 if rc > tonumber(f[1]) then redis.call('HSET', KEYS[1], 'n', ARGV[3]) end
 local isDue = '0'
-if now - tonumber(f[6]) >= ${touchMs} then
-  seen(ARGV[1], ARGV[2], f[5])
-  if now - tonumber(f[7]) >= ${flushMs} then
-    redis.call('HSET', KEYS[1], 'flushedAt', ARGV[1])
-    isDue = '1'
-  end
+if now - tonumber(f[6]) >= ${touchMs} then seen(ARGV[1], ARGV[2], f[5]) end
+if now - tonumber(f[7]) >= ${flushMs} then
+  redis.call('HSET', KEYS[1], 'flushedAt', ARGV[1])
+  isDue = '1'
 end
 return {'ok', f[2], f[3], redis.call('GET', KEYS[4]) or '', number(math.max(rc, tonumber(f[1]))), isDue, f[8]}
 `

@@ -1,8 +1,12 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { SignJWT, generateKeyPair } from 'jose'
 import t from 'tap'
 import { isDomainError } from '../../src/kernel/index.ts'
+import { testEnvironment } from '../helper.ts'
+import { until } from '../live/harness.ts'
 import { buildPeople as build } from './app.ts'
 import { quickSignIn, type QuickPerson } from './people.ts'
 
@@ -169,6 +173,44 @@ t.test('only our own access tokens are taken', async (t) => {
     }
   }
 })
+
+t.test('the use of a session is written down at most once in 15 minutes', async (t) => {
+  const app = await build(t)
+  const ann = await quickSignIn(app)
+  const rows = app.db.collection<{ _id: string, n: number }>('identity.sessions')
+  const stored = async () => (await rows.findOne({ _id: String(ann.actor.sessionId) }))?.n
+  const second = await app.identity.refresh(ann.refreshToken)
+  await authenticate(app, second.accessToken)
+  t.equal(await stored(), 1, 'young: only Redis knows')
+  await app.redis.hset(sessionKey(app, ann), 'flushedAt', String(app.clock.ms() - 16 * 60_000))
+  const third = await app.identity.refresh(second.refreshToken)
+  await authenticate(app, third.accessToken)
+  await until(async () => await stored() === 3)
+  const fourth = await app.identity.refresh(third.refreshToken)
+  await authenticate(app, fourth.accessToken)
+  t.equal(await stored(), 3)
+})
+
+t.test('tokens, passwords and codes appear in no log', async (t) => {
+  const { stdout, secrets } = await runLogged()
+  t.match(stdout, /"level":/, 'something was logged')
+  t.ok(Object.keys(secrets).length >= 6)
+  t.match(stdout, /refreshTokens|tokens\/refresh/)
+  for (const [name, secret] of Object.entries(secrets)) {
+    for (const form of [secret, Buffer.from(secret).toString('base64'), Buffer.from(secret).toString('hex')]) {
+      t.notOk(stdout.includes(form), name)
+    }
+  }
+})
+
+/** A process that logs all it can while somebody uses it: its log, and what may not stand there. */
+async function runLogged () {
+  const child = new URL('log-child.ts', import.meta.url).pathname
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [child], {
+    env: testEnvironment({ LOG_LEVEL: 'trace' }), maxBuffer: 50_000_000
+  })
+  return { stdout, secrets: JSON.parse(stderr.trim().split('\n').at(-1) ?? '{}') as Record<string, string> }
+}
 
 t.test('racing logins leave ten sessions', async (t) => {
   const app = await build(t)
