@@ -11,8 +11,10 @@ import { lockFolder } from '../bin/services/lock.ts'
 import { isRunning, markOf, type ProcessMark } from '../bin/services/processes.ts'
 import type { Store } from '../bin/services/store.ts'
 import { processPart, storePart } from '../bin/start/part.ts'
+import { startProduct, type Product } from '../bin/start/product.ts'
 import { createSupervisor } from '../bin/start/supervisor.ts'
 import { folder } from './folder.ts'
+import { environmentWithoutStores } from './stores.ts'
 
 const child = `
   process.once('disconnect', () => process.exit(0))
@@ -85,6 +87,39 @@ t.test('a lock of a dead owner ends what was left running', async (t) => {
     message: new RegExp(`in use by npm start, process ${process.pid}:`)
   })
 })
+
+t.test('the product comes up, a killed server comes back, a stop leaves nothing', async (t) => {
+  const dir = folder(t)
+  const said: string[] = []
+  const env = { ...environmentWithoutStores(), NODE_ENV: 'test', DATA_DIR: dir, HTTP_PORT: '17280' }
+  const start = { name: 'npm start', env, say: (line: string) => { said.push(line) } }
+  const product = await startProduct(start)
+  const marks = ['mongo', 'redis', 'server', 'worker io keeper', 'worker cpu'].map((name) => {
+    return markOf(name, product.supervisor.pidOf(name) ?? 0)
+  })
+  try {
+    t.match(product.operator, { email: 'operator@switchyard.localhost', password: /^.{20,}$/ })
+    t.equal(await healthOf(product), 200)
+    await t.rejects(startProduct(start), { message: /is in use by npm start, process \d+ \(.*server on port \d+\)/ })
+
+    product.supervisor.kill('server')
+    while (await healthOf(product) !== 0) await sleep(20)
+    while (await healthOf(product) !== 200) await sleep(50)
+    t.match(said, [/^server ended \(SIGKILL\): see .*server\.log\. Starting it again in 1 s\.$/])
+  } finally {
+    await product.stop()
+  }
+  t.same(marks.filter(isRunning), [])
+})
+
+/** Status of the readiness of the first server; 0 where nobody answers. */
+async function healthOf ({ addresses }: Product): Promise<number> {
+  try {
+    return (await fetch(`${addresses[0]}/health/ready`)).status
+  } catch {
+    return 0
+  }
+}
 
 /** A supervisor in a process of its own, with one store and one child. */
 async function superviseElsewhere (dir: string): Promise<{ parent: ChildProcess, marks: ProcessMark[] }> {

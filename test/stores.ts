@@ -26,3 +26,9 @@ export function testStores (): StoreUrls {
     throw new Error(message, { cause })
   }
 }
+
+/** The environment as it is for somebody who has given no stores: `npm start` brings its own. */
+export function environmentWithoutStores (): NodeJS.ProcessEnv {
+  const { MONGO_URL: _mongo, REDIS_URL: _redis, ...rest } = process.env
+  return rest
+}

@@ -40,11 +40,14 @@ export function createSupervisor ({ say, onChange = () => {} }: SupervisorOption
 
   async function keep (one: Kept, onFirst: () => void): Promise<void> {
     let failures = 0
+    let everReady = false
     while (one.isWanted) {
       const { why, wasReady } = await runOnce(one, onFirst)
       if (!one.isWanted) return
+      everReady ||= wasReady
       failures = wasReady ? 0 : failures + 1
-      if (one.part.kind === 'store' && failures >= mostFailures) {
+      // A process that never worked waits for a person; one that did may wait for something that comes back.
+      if (failures >= mostFailures && (one.part.kind === 'store' || !everReady)) {
         fail(new Error(`${why} It did not start ${mostFailures} times in a row, so everything stops.`))
         return
       }
@@ -83,7 +86,7 @@ export function createSupervisor ({ say, onChange = () => {} }: SupervisorOption
     /** Rejects when a store gave up. */
     failed,
 
-    /** Keeps a part running; resolves when it did its work for the first time, rejects when a store gave up. */
+    /** Keeps a part running; resolves when it did its work for the first time, rejects when it or a store gave up. */
     async add (part: Part): Promise<void> {
       const first = Promise.withResolvers<void>()
       const one: Kept = {
