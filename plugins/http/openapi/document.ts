@@ -48,6 +48,8 @@ const keyParameter: Json = {
 export function openapiDocument (app: FastifyInstance): Json {
   const document = structuredClone(app.swagger()) as unknown as Json & { paths: Record<string, Record<string, Operation>>, components: Json }
   for (const item of Object.values(document.paths)) {
+    // HEAD answers like GET everywhere: it is no operation of its own.
+    if (item['get'] !== undefined) delete item['head']
     for (const [method, operation] of Object.entries(item)) complete(operation, method)
   }
   document.paths = sorted(document.paths)
