@@ -7,7 +7,7 @@ interface Violation { from: string, to: string, rule: { name: string }, cycle?: 
 interface Report { modules: { source: string }[], summary: { violations: Violation[] } }
 
 /** Raised by hand as the house grows; fewer files mean that the tool went blind. */
-const floor = 60
+const floor = 560
 
 const root = join(import.meta.dirname, '..')
 const rooms = ['src', 'plugins', 'routes', 'workers', 'openapi', 'bin', 'test', 'bench', 'web']
