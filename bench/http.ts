@@ -13,7 +13,9 @@ const dir = mkdtempSync(join(tmpdir(), 'switchyard-bench-'))
 const { MONGO_URL, REDIS_URL } = process.env
 const given = MONGO_URL !== undefined && REDIS_URL !== undefined
 const stores = given ? undefined : await startServices({ dir, persist: false })
-const environment = { ...process.env, MONGO_URL: MONGO_URL ?? stores?.mongoUrl, REDIS_URL: REDIS_URL ?? stores?.redisUrl }
+const environment = {
+  ...process.env, MONGO_URL: MONGO_URL ?? stores?.mongoUrl, REDIS_URL: REDIS_URL ?? stores?.redisUrl
+}
 
 interface Server { child: ChildProcess, address: string, headers: Record<string, string> }
 

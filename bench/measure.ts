@@ -8,7 +8,9 @@ export interface Arm { name: string, run: () => Promise<number> }
 export interface Measured { name: string, median: number, least: number, most: number, values: number[] }
 
 /** Runs all arms in turns, as often as `rounds` says, after one round that does not count. */
-export async function interleave (arms: readonly Arm[], { rounds = 5, say = progress }: { rounds?: number, say?: (line: string) => void } = {}) {
+export async function interleave (
+  arms: readonly Arm[], { rounds = 5, say = progress }: { rounds?: number, say?: (line: string) => void } = {}
+) {
   const values = new Map<string, number[]>(arms.map(({ name }) => [name, []]))
   for (let round = 0; round <= rounds; round++) {
     // Every other round runs backwards, so that no arm always comes after the same one.

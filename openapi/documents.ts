@@ -10,7 +10,7 @@ import { roomsPicture } from './rooms.ts'
 const offlineEnvironment = {
   NODE_ENV: 'development',
   LOG_LEVEL: 'silent',
-  MASTER_KEYS: `documents:${Buffer.from(Array.from({ length: 32 }, (_, index) => (index * 73 + 199) % 256)).toString('hex')}`
+  MASTER_KEYS: `documents:${Buffer.from(Array.from({ length: 32 }, (_, at) => (at * 73 + 199) % 256)).toString('hex')}`
 }
 
 /** Every generated file by its path. */

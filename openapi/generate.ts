@@ -27,6 +27,8 @@ for (const [path, text] of files) {
 if (isCheck && different.length > 0) {
   process.stderr.write(`not as generated: ${different.join(', ')}; run npm run generate\n`)
 } else {
-  process.stdout.write(different.length === 0 ? `${files.size} generated files are up to date\n` : `wrote ${different.join(', ')}\n`)
+  process.stdout.write(
+    different.length === 0 ? `${files.size} generated files are up to date\n` : `wrote ${different.join(', ')}\n`
+  )
 }
 if (problems.length > 0 || (isCheck && different.length > 0)) process.exitCode = 1

@@ -2,7 +2,9 @@ import { createConfig, lintFromString } from '@redocly/openapi-core'
 
 /** What is wrong with an OpenAPI document, a sentence each; empty where it is valid. */
 export async function openapiProblems (text: string): Promise<string[]> {
-  const config = await createConfig({ rules: { struct: 'error', 'no-unresolved-refs': 'error', 'operation-operationId-unique': 'error' } })
+  const config = await createConfig(
+    { rules: { struct: 'error', 'no-unresolved-refs': 'error', 'operation-operationId-unique': 'error' } }
+  )
   const found = await lintFromString({ source: text, absoluteRef: 'openapi.json', config })
   return found.filter(({ severity }) => severity === 'error')
     .map(({ message, location }) => `${location[0]?.pointer ?? '#/'}: ${message}`)
@@ -10,7 +12,7 @@ export async function openapiProblems (text: string): Promise<string[]> {
 
 type Json = Record<string, unknown>
 
-/** The same for what our AsyncAPI document must hold: every reference leads somewhere, every operation has its messages. */
+/** The same for our AsyncAPI document: every reference leads somewhere. */
 export function asyncapiProblems (document: Json): string[] {
   return references(document).filter((reference) => resolve(document, reference) === undefined)
     .map((reference) => `${reference} leads nowhere`)

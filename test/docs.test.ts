@@ -44,7 +44,9 @@ t.test('components have names, and no shape stands in the document twice', async
 })
 
 t.test('every error code is documented, and every documented one exists in the sources', async (t) => {
-  const documented = [...(files.get('docs/errors.md') as string).matchAll(/^\| `([a-z]+\.[a-z_]+)` \|/gm)].map(([, code]) => code as string)
+  const documented = [...(files.get('docs/errors.md') as string).matchAll(/^\| `([a-z]+\.[a-z_]+)` \|/gm)].map(
+    ([, code]) => code as string
+  )
   t.ok(documented.length > 60)
   t.same(documented, [...new Set(documented)])
   const sources = globSync('{src,plugins}/**/*.ts', { cwd: root }).map(read).join('\n')
@@ -56,13 +58,17 @@ t.test('every error code is documented, and every documented one exists in the s
 
 t.test('the live document has every declared topic and frame', async (t) => {
   t.equal(asyncapi.asyncapi, '3.0.0')
-  const topics = Object.entries<{ 'x-hub'?: { class: string }, messages: object }>(asyncapi.channels).filter(([name]) => name !== 'live')
+  const topics = Object.entries<{
+    'x-hub'?: { class: string }, messages: object
+  }>(asyncapi.channels).filter(([name]) => name !== 'live')
   t.ok(topics.length >= 4)
   for (const [name, channel] of topics) {
     t.match(channel['x-hub'], { class: /^(event|state|durable)$/ }, name)
     t.ok(Object.keys(channel.messages).length > 0, name)
   }
-  for (const name of ['connect', 'sub', 'unsub', 'refresh', 'pubFrame', 'byeFrame']) t.ok(asyncapi.operations[name], name)
+  for (
+    const name of ['connect', 'sub', 'unsub', 'refresh', 'pubFrame', 'byeFrame']
+  ) t.ok(asyncapi.operations[name], name)
 })
 
 t.test('every variable is in the example and in the table, and no secret has a value there', async (t) => {

@@ -49,7 +49,9 @@ export function testEnvironment (changes: Partial<Record<EnvName, string>> = {})
 }
 
 /** An app that is ready, over the real stores; closed and dropped when the test ends. */
-export async function build (t: Teardown, { role = 'server', groups, config: changes = {} }: BuildOptions = {}): Promise<TestApp> {
+export async function build (
+  t: Teardown, { role = 'server', groups, config: changes = {} }: BuildOptions = {}
+): Promise<TestApp> {
   const environment = testEnvironment(changes)
 
   const config = loadConfig(environment)
@@ -58,12 +60,13 @@ export async function build (t: Teardown, { role = 'server', groups, config: cha
     for (const app of opened.reverse()) await app.close()
     await drop(environment)
   })
-  const app = await buildApp({ role: role === 'worker' ? 'worker' : 'server', config, ...(groups === undefined ? {} : { groups }) })
+  const some = groups === undefined ? {} : { groups }
+  const app = await buildApp({ role: role === 'worker' ? 'worker' : 'server', config, ...some })
   opened.push(app)
   await migrate(config.mongo, app.registry.collections.values())
   await app.ready()
   if (role !== 'both') return Object.assign(app, { worker: app })
-  const worker = await buildApp({ role: 'worker', config, ...(groups === undefined ? {} : { groups }) })
+  const worker = await buildApp({ role: 'worker', config, ...some })
   opened.push(worker)
   await worker.ready()
   return Object.assign(app, { worker })
@@ -87,13 +90,13 @@ const atWork = ['pending', 'published', 'running']
 export async function drain (app: FastifyInstance, { timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
   const runs = app.db.collection<{ name: string, state: string, runAt?: Date, error?: unknown }>('jobs.runs')
   const until = performance.now() + timeoutMs
-  const due = () => ({ state: { $in: atWork }, $or: [{ runAt: { $lte: app.clock.now() } }, { runAt: { $exists: false } }] })
+  const due = () => ({ state: { $in: atWork }, runAt: { $lte: app.clock.now() } })
   for (let quiet = 0; quiet < 2;) {
     quiet = await runs.countDocuments(due(), { limit: 1 }) === 0 ? quiet + 1 : 0
     if (quiet === 2) return
     if (performance.now() > until) {
       const rest = await runs.find(due()).limit(5).toArray()
-      throw new Error(`not quiet after ${timeoutMs} ms: ${JSON.stringify(rest.map(({ name, state }) => `${name} ${state}`))}`)
+      throw new Error(`not quiet after ${timeoutMs} ms: ${rest.map(({ name, state }) => `${name} ${state}`).join(', ')}`)
     }
     await sleep(15)
   }

@@ -29,13 +29,17 @@ export async function signIn (app: FastifyInstance, options: SignInOptions = {})
     email, password, displayName: 'Test Person', locale: 'en', zone: 'UTC', workspaceName: 'Test'
   })
   const code = (await app.identity.codeMail(flow.flowId))?.code
-  const made = await post<Registered>(app, `/v1/identity/registrations/${flow.flowId}/verify`, { code, client: 'native' })
+  const made = await post<Registered>(
+    app, `/v1/identity/registrations/${flow.flowId}/verify`, { code, client: 'native' }
+  )
   if (options.role !== undefined) {
     await app.db.collection('identity.members').updateOne(
       { userId: made.user.id, workspaceId: made.workspace.id }, { $set: { roles: [options.role] } })
   }
   const { accessToken, refreshToken = '' } = made
-  const actor = await app.authenticator().authenticate({ token: accessToken, requestId: null, ip: '127.0.0.1', userAgent: null })
+  const actor = await app.authenticator().authenticate(
+    { token: accessToken, requestId: null, ip: '127.0.0.1', userAgent: null }
+  )
   return {
     actor,
     email,

@@ -37,7 +37,7 @@ export function classify (error: unknown): DomainError {
     return HttpError.validation_failed({}, { errors: fieldProblems(validation, validationContext) })
   }
   const options: ErrorOptions = { cause: error }
-  if (name !== undefined && storeErrors.has(name)) return HttpError.store_unavailable({}, { ...options, retryAfterMs: 1000 })
+  if (storeErrors.has(name ?? '')) return HttpError.store_unavailable({}, { ...options, retryAfterMs: 1000 })
   const key = byCode[code ?? ''] ?? byStatus[statusCode ?? 0]
   if (key !== undefined) return HttpError[key]({}, options)
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return HttpError.bad_request({}, options)

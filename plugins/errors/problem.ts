@@ -30,7 +30,9 @@ export function retryAfterMs ({ options, kind, code }: DomainError): number | un
 }
 
 /** Answers the request with the problem and the headers that belong to it. */
-export function sendProblem (error: DomainError, request: FastifyRequest, reply: FastifyReply, base: string): FastifyReply {
+export function sendProblem (
+  error: DomainError, request: FastifyRequest, reply: FastifyReply, base: string
+): FastifyReply {
   const wait = retryAfterMs(error)
   if (wait !== undefined) reply.header('retry-after', Math.ceil(wait / 1000))
   if (error.definition.status === 401) reply.header('www-authenticate', challenge(error))

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { actorRef, anonymousActor, type Actor, type Authenticator, type RateClass, type RouteAuth } from '../../src/kernel/index.ts'
+import {
+  actorRef, anonymousActor, type Actor, type Authenticator, type RateClass, type RouteAuth
+} from '../../src/kernel/index.ts'
 import { refuse } from './auth/refusals.ts'
 import { judgeRoutes } from './auth/routes.ts'
 
@@ -26,8 +28,8 @@ export default fp(async function auth (app) {
   let provided: Authenticator | undefined
 
   function authenticator (): Authenticator {
-    if (provided === undefined) throw new Error('identity: no authenticator was provided; switch the domain identity on')
-    return provided
+    if (provided !== undefined) return provided
+    throw new Error('identity: no authenticator was provided; switch the domain identity on')
   }
 
   function admit (request: FastifyRequest, reply: FastifyReply, actor: Actor): Error | undefined {
@@ -44,7 +46,9 @@ export default fp(async function auth (app) {
     if (provided !== undefined) throw new Error('two authenticators were provided')
     provided = given
   })
-  app.decorate('mount', async (prefix: string, router: FastifyPluginAsync, { auth: declared, limit, hide }: MountOptions) => {
+  app.decorate('mount', async (
+    prefix: string, router: FastifyPluginAsync, { auth: declared, limit, hide }: MountOptions
+  ) => {
     await app.register(async (child) => {
       child.addHook('onRoute', (route) => {
         route.config = { ...route.config, auth: declared, limit, isForeign: true }
@@ -68,7 +72,8 @@ export default fp(async function auth (app) {
       done(admit(request, reply, anonymousActor(from)) ?? null, payload)
       return
     }
-    authenticator().authenticate({ token: bearer(headers.authorization), ...from, mayChangePassword: declared.isOpenBeforePasswordChange === true }).then(
+    const mayChangePassword = declared.isOpenBeforePasswordChange === true
+    authenticator().authenticate({ token: bearer(headers.authorization), ...from, mayChangePassword }).then(
       (actor) => { done(admit(request, reply, actor) ?? null, payload) }, (error: Error) => { done(error) })
   })
 }, { name: 'auth', dependencies: ['errors', 'mongo', 'context', 'rate-limit'] })

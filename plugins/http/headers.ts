@@ -52,7 +52,8 @@ export default fp<HeadersOptions>(async function headers (app, { publicUrl, orig
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(table)
     // A browser sends cookies along with what any page makes it ask: such a call must come from our own (4.15).
-    const isForged = request.headers.cookie !== undefined && !safeMethods.has(request.method) && !isOurs(request, allowed)
+    const { method, headers } = request
+    const isForged = headers.cookie !== undefined && !safeMethods.has(method) && !isOurs(request, allowed)
     if (isForged) done(HttpError.csrf_rejected())
     else done()
   })
@@ -66,7 +67,9 @@ async function tableOf (options: FastifyHelmetOptions): Promise<Record<string, s
   const { headers } = await probe.inject('/')
   await probe.close()
   const ofHelmet = /^(content-security|cross-origin|referrer|strict-transport|x-)/
-  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => ofHelmet.test(name) ? [[name, String(value)]] : []))
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => ofHelmet.test(name) ? [[name, String(value)]] : [])
+  )
 }
 
 function isOurs (request: FastifyRequest, allowed: ReadonlySet<string>): boolean {

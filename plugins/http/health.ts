@@ -39,7 +39,8 @@ export default fp<{ offline?: boolean }>(async function health (app, { offline =
       config: { auth: { public: 'Probes of the orchestrator carry no identity.' }, limit: 'free' }
     }, async (_request, reply: FastifyReply) => {
       const answer = answerHealth(path, probe, state)
-      return await reply.code(answer.status).header('cache-control', 'no-store').type('application/health+json').send(answer.body)
+      reply.code(answer.status).header('cache-control', 'no-store').type('application/health+json')
+      return await reply.send(answer.body)
     })
   }
   app.get('/metrics', {
@@ -48,7 +49,10 @@ export default fp<{ offline?: boolean }>(async function health (app, { offline =
       response: { 200: { type: 'string', description: 'Prometheus text' } }
     },
     config: { auth: { by: ['session', 'apiKey'], permission: 'platform:metrics:read' }, limit: 'free' }
-  }, async (_request, reply: FastifyReply) => await reply.type(app.metrics.contentType).send(await app.metrics.metrics()))
+  }, async (_request, reply: FastifyReply) => {
+    const text = await app.metrics.metrics()
+    return await reply.type(app.metrics.contentType).send(text)
+  })
 
   app.addHook('onReady', async () => {
     if (!offline) await probe.start()

@@ -4,7 +4,8 @@ import { HttpError } from '../../src/kernel/index.ts'
 import { readConsolePage, readPageFiles } from './pages/files.ts'
 import { preparePage } from './pages/page.ts'
 
-const icon = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f4f8f"/>' +
+const icon = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">' +
+  '<rect width="32" height="32" rx="7" fill="#1f4f8f"/>' +
   '<path d="M6 10h8l8 12h4M6 22h8l8-12h4" fill="none" stroke="#fff" stroke-width="3"/></svg>'
 
 const router: FastifyPluginAsync = async (app) => {
@@ -36,6 +37,8 @@ const router: FastifyPluginAsync = async (app) => {
 
 export default fp(async function pages (app) {
   await app.mount('', router, {
-    auth: { public: 'A page is only code; what it shows it asks for with the proof of its reader.' }, limit: 'free', hide: true
+    auth: {
+      public: 'A page is only code; what it shows it asks for with the proof of its reader.'
+    }, limit: 'free', hide: true
   })
 }, { name: 'pages', dependencies: ['auth'] })

@@ -37,7 +37,9 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
     keyGenerator: (request) => `${isMedia(request) ? 'm' : 'a'} ${networkOf(request.ip, 'whole')}`,
     max: (request) => isMedia(request) ? mediaPerMin : floodPerMin,
     errorResponseBuilder: (_request, { ttl }) => refusal('flood', ttl),
-    addHeaders: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false },
+    addHeaders: {
+      'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false
+    },
     addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   })
 

@@ -18,14 +18,21 @@ function problemsOf (environment: Record<string, string>): readonly string[] {
 
 t.test('an environment that says little is complete', async (t) => {
   const config = loadConfig(good)
-  t.match(config, { http: { host: '127.0.0.1', port: 7300 }, mongo: { database: 'switchyard' }, mail: { driver: 'capture' } })
+  t.match(
+    config, { http: { host: '127.0.0.1', port: 7300 }, mongo: { database: 'switchyard' }, mail: { driver: 'capture' } }
+  )
   t.ok(Object.isFrozen(config.http))
   t.equal(config.domains.length, 5)
 })
 
 t.test('every error is told at once, each by its name', async (t) => {
   const problems = problemsOf({
-    ...good, HTTP_PORT: 'eighty', LOG_LEVEL: 'loud', MONGO_URL: 'http://x', HTTP_PUBLIC_URL: 'https://x/path', DOMAINS: 'social,shop'
+    ...good,
+    HTTP_PORT: 'eighty',
+    LOG_LEVEL: 'loud',
+    MONGO_URL: 'http://x',
+    HTTP_PUBLIC_URL: 'https://x/path',
+    DOMAINS: 'social,shop'
   }).join('\n')
   for (const name of ['HTTP_PORT', 'LOG_LEVEL', 'MONGO_URL', 'HTTP_PUBLIC_URL', 'DOMAINS']) t.match(problems, name)
 })
@@ -37,7 +44,9 @@ const broken: Array<[string, Record<string, string>, RegExp]> = [
   ['a scanner that does not exist yet', { MEDIA_SCANNER: 'clamd' }, /MEDIA_SCANNER/],
   ['a domain without what it needs', { DOMAINS: 'social' }, /needs media|needs identity/],
   ['a short key', { MASTER_KEYS: 'k:abcd' }, /MASTER_KEYS/],
-  ['a readable key', { MASTER_KEYS: `k:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64')}` }, /MASTER_KEYS/],
+  ['a readable key', {
+    MASTER_KEYS: `k:${Buffer.from('0123456789abcdefghijklmnopqrstuv').toString('base64')}`
+  }, /MASTER_KEYS/],
   ['no key', { MASTER_KEYS: '' }, /MASTER_KEYS/],
   ['production with captured mails', { NODE_ENV: 'production' }, /MAIL_DRIVER=capture/],
   ['production with open doors inside', { NODE_ENV: 'production', FETCH_ALLOW: '127.0.0.1:80' }, /FETCH_ALLOW/],
@@ -52,10 +61,16 @@ for (const [name, change, expected] of broken) {
 t.test('no secret is ever in a message, and the logger hides every secret variable', async (t) => {
   const secret = 'hunter2hunter2'
   const problems = problemsOf({
-    ...good, MONGO_URL: `postgres://user:${secret}@x`, REDIS_URL: `http://:${secret}@x`, SMTP_URL: secret, MASTER_KEYS: `k:${secret}`
+    ...good,
+    MONGO_URL: `postgres://user:${secret}@x`,
+    REDIS_URL: `http://:${secret}@x`,
+    SMTP_URL: secret,
+    MASTER_KEYS: `k:${secret}`
   })
   t.ok(problems.length >= 4)
   t.notMatch(problems.join('\n'), secret)
   const paths = redactionPaths()
-  for (const path of ['MASTER_KEYS', 'masterKeys', 'config.masterKeys', 'headers.authorization', 'MONGO_URL']) t.ok(paths.includes(path), path)
+  for (
+    const path of ['MASTER_KEYS', 'masterKeys', 'config.masterKeys', 'headers.authorization', 'MONGO_URL']
+  ) t.ok(paths.includes(path), path)
 })

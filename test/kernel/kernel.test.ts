@@ -46,7 +46,9 @@ t.test('what is declared twice names both places', async (t) => {
 
 t.test('a cursor is good for exactly its list, and nothing that was not made here is one', async (t) => {
   const cursors = createCursors(createSigner(masters, 'cursors'))
-  fc.assert(fc.property(fc.array(fc.oneof(fc.string(), fc.integer(), fc.constant(null))), fc.string(), (values, scope) => {
+  fc.assert(fc.property(fc.array(
+    fc.oneof(fc.string(), fc.integer(), fc.constant(null))
+  ), fc.string(), (values, scope) => {
     t.same(cursors.decode(cursors.encode(values, scope), scope), values)
   }), { numRuns: 100 })
   const cursor = cursors.encode(['2026-01-01', 'x'], 'w1 listPosts {}')
@@ -56,7 +58,9 @@ t.test('a cursor is good for exactly its list, and nothing that was not made her
     try {
       // Base64 has spare bits at its end: a text that decodes to the same bytes is the same cursor.
       t.same(cursors.decode(bad, 'w1 listPosts {}'), ['2026-01-01', 'x'])
-      return Buffer.from(bad.split('.')[1] ?? '', 'base64url').equals(Buffer.from(cursor.split('.')[1] ?? '', 'base64url'))
+      return Buffer.from(bad.split('.')[1] ?? '', 'base64url').equals(
+        Buffer.from(cursor.split('.')[1] ?? '', 'base64url')
+      )
     } catch (error) {
       return isDomainError(error, 'http.cursor_invalid')
     }
@@ -92,7 +96,9 @@ t.test('keys differ by purpose, and a mac holds under a listed key only', async 
 })
 
 t.test('context and notes follow what is awaited and stay apart', async (t) => {
-  const seen = await Promise.all(['a', 'b'].map(async (id) => await withContext({ cause: { kind: 'run', id } }, async () => {
+  const seen = await Promise.all(['a', 'b'].map(async (id) => await withContext({
+    cause: { kind: 'run', id }
+  }, async () => {
     await new Promise((resolve) => { setTimeout(resolve, 5) })
     return currentContext()?.cause.id
   })))

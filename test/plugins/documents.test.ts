@@ -7,11 +7,15 @@ t.test('the document of an app is valid OpenAPI 3.1 and knows the problems of ev
   const app = await floor(t, echo)
   const text = (await app.inject('/docs/openapi.json')).body
   t.same(await openapiProblems(text), [])
-  t.not((await openapiProblems(text.replaceAll('#/components/schemas/Problem', '#/components/schemas/Nothing'))).length, 0)
+  t.not(
+    (await openapiProblems(text.replaceAll('#/components/schemas/Problem', '#/components/schemas/Nothing'))).length, 0
+  )
   const { paths, components } = JSON.parse(text)
   t.same(Object.keys(paths['/things'].post.responses), ['200', '400', '409', '413', '415', '422', '429', '500', '503'])
   t.equal(paths['/things'].get.responses['400'].$ref, '#/components/responses/BadRequest')
-  t.match(paths['/metrics'].get, { 'x-permission': 'platform:metrics:read', security: [{ session: [] }, { apiKey: [] }] })
+  t.match(
+    paths['/metrics'].get, { 'x-permission': 'platform:metrics:read', security: [{ session: [] }, { apiKey: [] }] }
+  )
   t.match(components.schemas.Problem, { type: 'object', required: ['type', 'title'] })
   t.notOk(paths['/console'], 'pages are not part of the interface')
 })
@@ -37,7 +41,9 @@ t.test('modules have addresses that never change their content, and come compres
   t.equal(zipped.headers['content-encoding'], 'gzip')
   t.ok(zipped.rawPayload.length < plain.rawPayload.length / 2)
   t.equal((await app.inject(address.replace(/[0-9a-f]{16}/, '0'.repeat(16)))).statusCode, 404)
-  t.equal((await app.inject({ url: '/console', headers: { 'if-none-match': page.headers.etag as string } })).statusCode, 304)
+  t.equal(
+    (await app.inject({ url: '/console', headers: { 'if-none-match': page.headers.etag as string } })).statusCode, 304
+  )
   t.equal((await app.inject('/')).headers.location, '/console')
   for (const path of ['../package.json', '..%2f..%2fpackage.json', 'console/../../package.json']) {
     const hash = address.slice(8, 24)

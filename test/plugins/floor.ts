@@ -61,7 +61,9 @@ interface Extras {
 
 /** An app with these routes, ready. */
 export async function floor (
-  t: Test, routes: (app: FastifyInstance) => void, env: Record<string, string> = {}, { stores = clockOnly, more }: Extras = {}
+  t: Test, routes: (app: FastifyInstance) => void, env: Record<string, string> = {}, {
+    stores = clockOnly, more
+  }: Extras = {}
 ): Promise<FastifyInstance> {
   const config = loadConfig({ ...environment, ...env })
   const app = Fastify(serverOptions({ role: 'server', config, offline: false })) as unknown as FastifyInstance

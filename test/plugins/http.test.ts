@@ -20,11 +20,15 @@ t.test('every refused body is a problem with a stable code, and never a 5xx', as
     ['a prototype', '{"__proto__":{"a":1}}', 400, 'http.forbidden_key'],
     ['a constructor', '{"constructor":{"prototype":{}}}', 400, 'http.forbidden_key'],
     ['33 levels', deep, 400, 'http.forbidden_key'],
-    ['10,001 keys', JSON.stringify(Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`k${i}`, 1]))), 400, 'http.forbidden_key'],
+    ['10,001 keys', JSON.stringify(
+      Object.fromEntries(Array.from({ length: 10_001 }, (_, i) => [`k${i}`, 1]))
+    ), 400, 'http.forbidden_key'],
     ['2 MiB', JSON.stringify({ name: 'x'.repeat(2 * 1024 * 1024) }), 413, 'http.payload_too_large']
   ]
   for (const [name, payload, status, code] of cases) {
-    const answer = await app.inject({ method: 'POST', url: '/things', payload, headers: { 'content-type': 'application/json' } })
+    const answer = await app.inject(
+      { method: 'POST', url: '/things', payload, headers: { 'content-type': 'application/json' } }
+    )
     t.equal(answer.statusCode, status, name)
     t.match(answer.json(), { code, status, type: `/errors/${code}`, requestId: String }, name)
     t.match(answer.headers['content-type'], /^application\/problem\+json/, name)
@@ -34,12 +38,18 @@ t.test('every refused body is a problem with a stable code, and never a 5xx', as
 t.test('what is wrong is named by a pointer, and nothing is repaired in silence', async (t) => {
   const app = await floor(t, echo)
   const post = async (payload: object) => (await app.inject({ method: 'POST', url: '/things', payload })).json()
-  t.match((await post({ name: 'a', cuont: 1 })).errors, [{ in: 'body', pointer: '/cuont', code: 'unknown_field', detail: /Did you mean "count"/ }])
+  t.match((
+    await post({ name: 'a', cuont: 1 })
+  ).errors, [{ in: 'body', pointer: '/cuont', code: 'unknown_field', detail: /Did you mean "count"/ }])
   t.match((await post({})).errors, [{ in: 'body', pointer: '/name', code: 'missing' }])
-  t.match((await post({ name: 'a', tags: ['x', 'y', 'z', 'w'] })).errors, [{ in: 'body', pointer: '/tags', code: 'too_many' }])
+  t.match(
+    (await post({ name: 'a', tags: ['x', 'y', 'z', 'w'] })).errors, [{ in: 'body', pointer: '/tags', code: 'too_many' }]
+  )
   const query = async (text: string) => await app.inject(`/things?${text}`)
   t.same((await query('limit=5')).json(), { query: { limit: 5 } }, 'a query is text and becomes a number')
-  t.match((await query('limti=5')).json().errors, [{ in: 'query', pointer: '/limti', code: 'unknown_field', detail: /"limit"/ }])
+  t.match((
+    await query('limti=5')
+  ).json().errors, [{ in: 'query', pointer: '/limti', code: 'unknown_field', detail: /"limit"/ }])
   t.match((await query('limit=many')).json().errors, [{ in: 'query', pointer: '/limit', code: 'wrong_type' }])
 })
 
@@ -52,7 +62,9 @@ t.test('unknown paths, methods and types are told apart', async (t) => {
   const wrongMethod = await app.inject({ method: 'DELETE', url: '/things/x?y=1' })
   t.match(wrongMethod.json(), { status: 405, code: 'http.method_not_allowed' })
   t.equal(wrongMethod.headers.allow, 'GET, HEAD')
-  const wrongType = await app.inject({ method: 'POST', url: '/things', payload: 'a=1', headers: { 'content-type': 'text/plain' } })
+  const wrongType = await app.inject(
+    { method: 'POST', url: '/things', payload: 'a=1', headers: { 'content-type': 'text/plain' } }
+  )
   t.match(wrongType.json(), { status: 415, code: 'http.unsupported_media_type' })
   t.match((await app.inject('/things/not-an-id')).json().errors, [{ in: 'params', pointer: '/id', code: 'wrong_form' }])
   t.match((await app.inject(`/things?limit=${'1'.repeat(9000)}`)).json(), { status: 414, code: 'http.uri_too_long' })
@@ -66,7 +78,9 @@ t.test('an unknown exception shows ids and nothing of itself', async (t) => {
   const answer = await app.inject('/broken')
   t.equal(answer.statusCode, 500)
   t.notMatch(answer.body, /rhubarb/)
-  t.same(Object.keys(answer.json()).sort(), ['code', 'instance', 'kind', 'requestId', 'status', 'title', 'traceId', 'type'])
+  t.same(
+    Object.keys(answer.json()).sort(), ['code', 'instance', 'kind', 'requestId', 'status', 'title', 'traceId', 'type']
+  )
   t.equal(answer.headers['x-request-id'], answer.json().requestId)
 })
 
@@ -75,7 +89,9 @@ t.test('the id of a request is ours, or the one of a trusted proxy', async (t) =
   const foreign = await own.inject({ url: '/things', headers: { 'x-request-id': 'abcdefgh-1' } })
   t.match(foreign.headers['x-request-id'], /^[0-9a-f]{8}-[0-9a-f]{4}-7/)
   const behind = await floor(t, echo, { HTTP_TRUSTED_PROXIES: '127.0.0.0/8' })
-  const given = async (id: string) => (await behind.inject({ url: '/things', headers: { 'x-request-id': id } })).headers['x-request-id']
+  const given = async (id: string) => (
+    await behind.inject({ url: '/things', headers: { 'x-request-id': id } })
+  ).headers['x-request-id']
   t.equal(await given('abcdefgh-1'), 'abcdefgh-1')
   t.not(await given('short'), 'short')
   t.not(await given('has a space in it'), 'has a space in it')
@@ -96,7 +112,9 @@ t.test('context and trace reach the handler of a read and of a write', async (t)
   const address = await app.listen({ port: 0 })
   const from = { authorization: 'Bearer ann', traceparent: trace }
   await fetch(`${address}/look`, { headers: from })
-  await fetch(`${address}/look`, { method: 'POST', headers: { ...from, 'content-type': 'application/json' }, body: '{"name":"a"}' })
+  await fetch(`${address}/look`, {
+    method: 'POST', headers: { ...from, 'content-type': 'application/json' }, body: '{"name":"a"}'
+  })
   t.same(seen, [['request', trace, 'ann'], ['request', trace, 'ann']])
 })
 
@@ -116,7 +134,9 @@ t.test('a request that outlives its deadline is answered at it, and its signal a
   })
   const address = await app.listen({ port: 0 })
   const read = await fetch(`${address}/stuck`)
-  const write = await fetch(`${address}/stuck`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"a"}' })
+  const write = await fetch(
+    `${address}/stuck`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"a"}' }
+  )
   for (const answer of [read, write]) {
     t.equal(answer.status, 503)
     t.match(await answer.json(), { code: 'http.deadline_exceeded', retryAfterMs: Number })
@@ -152,7 +172,9 @@ t.test('refusals come in their order: proof, permission, freshness, limit, schem
     }, async () => ({}))
   })
   const call = async (token?: string) => await app.inject({
-    method: 'POST', url: '/guarded', payload: { wrong: 1 }, headers: token === undefined ? {} : { authorization: `Bearer ${token}` }
+    method: 'POST', url: '/guarded', payload: { wrong: 1 }, headers: token === undefined ? {} : {
+      authorization: `Bearer ${token}`
+    }
   })
   const missing = await call()
   t.match(missing.json(), { status: 401, code: 'identity.token_missing' })
@@ -160,7 +182,9 @@ t.test('refusals come in their order: proof, permission, freshness, limit, schem
   const wrong = await call('eve')
   t.match(wrong.json(), { status: 401, code: 'identity.token_invalid' })
   t.match(wrong.headers['www-authenticate'], /invalid_token/)
-  t.match((await call('bob')).json(), { status: 403, code: 'identity.permission_denied', permission: 'test:thing:read' })
+  t.match(
+    (await call('bob')).json(), { status: 403, code: 'identity.permission_denied', permission: 'test:thing:read' }
+  )
   const old = await call('old')
   t.match(old.json(), { status: 401, code: 'http.step_up_required', maxAgeS: 300 })
   t.match(old.headers['www-authenticate'], /insufficient_user_authentication", max_age="300"/)
@@ -171,7 +195,9 @@ t.test('a class of one principal ends in 429 and says how long to wait; another 
   const app = await floor(t, (child) => {
     child.post('/write', { schema: words(), config: { ...mine, limit: 'write' } }, async () => ({}))
   })
-  const call = async (token: string) => await app.inject({ method: 'POST', url: '/write', headers: { authorization: `Bearer ${token}` } })
+  const call = async (token: string) => await app.inject(
+    { method: 'POST', url: '/write', headers: { authorization: `Bearer ${token}` } }
+  )
   const first = await call('ann')
   t.equal(first.headers['ratelimit-policy'], '"write";q=60;w=10, "workspace";q=3000;w=6')
   t.equal(first.headers['ratelimit'], '"write";r=59;t=1')
@@ -197,18 +223,27 @@ t.test('routes without their declarations stop the boot, all of them named', asy
   const boot = floor(t, (app) => {
     app.get('/bare', async () => ({}))
     app.get('/short', { schema: words(), config: { auth: { public: 'because' }, limit: 'free' } }, async () => ({}))
-    app.get('/typo', { schema: words(), config: { auth: { by: ['session'], permission: 'test:thing:raed' }, limit: 'read' } }, async () => ({}))
+    app.get('/typo', {
+      schema: words(), config: { auth: { by: ['session'], permission: 'test:thing:raed' }, limit: 'read' }
+    }, async () => ({}))
     app.get('/of/:id', { schema: { ...words(), params: ref(IdParams) }, config: mine }, async () => ({}))
-    app.post('/loose', { schema: { ...words(), body: Type.Object({ a: Type.String() }) }, config: open }, async () => ({}))
-    app.get('/fresh', { schema: words(), config: { auth: { by: ['apiKey'], permission: 'self', freshness: 5 }, limit: 'read' } }, async () => ({}))
+    app.post(
+      '/loose', { schema: { ...words(), body: Type.Object({ a: Type.String() }) }, config: open }, async () => ({})
+    )
+    app.get('/fresh', {
+      schema: words(), config: { auth: { by: ['apiKey'], permission: 'self', freshness: 5 }, limit: 'read' }
+    }, async () => ({}))
   })
   const error = await boot.then(() => undefined, (error: Error) => error)
   const text = error?.message ?? ''
   for (const sentence of [
-    'GET /bare has no auth.', 'GET /bare has no operationId.', 'GET /short is public for a reason of less than 20 characters.',
+    'GET /bare has no auth.',
+    'GET /bare has no operationId.',
+    'GET /short is public for a reason of less than 20 characters.',
     'GET /typo names the permission "test:thing:raed", which nobody declares. Did you mean "test:thing:read"?',
     'GET /of/:id has the parameter "id" and neither owner nor owner: { none }.',
-    'POST /loose has a string without maxLength at body/a.', 'POST /loose has an object without additionalProperties: false at body.',
+    'POST /loose has a string without maxLength at body/a.',
+    'POST /loose has an object without additionalProperties: false at body.',
     'GET /fresh asks for freshness but takes no session.'
   ]) t.match(text, new RegExp(sentence.replaceAll(/[.?/(){}[\]]/g, '\\$&')))
 })
@@ -246,12 +281,16 @@ t.test('every answer carries the security headers, and CORS only for exact origi
 t.test('health tells the truth about its checks', async (t) => {
   const app = await floor(t, (child) => {
     child.healthChecks.add({ name: 'good', critical: true, timeoutMs: 100, check: async () => {} })
-    child.healthChecks.add({ name: 'mail', critical: false, timeoutMs: 100, check: async () => { throw new Error('away') } })
+    child.healthChecks.add(
+      { name: 'mail', critical: false, timeoutMs: 100, check: async () => { throw new Error('away') } }
+    )
   })
   t.match((await app.inject('/health/ready')).json(), { status: 'warn' })
   t.match((await app.inject('/health')).json(), { checks: { good: { status: 'pass' }, mail: { status: 'warn' } } })
   const sick = await floor(t, (child) => {
-    child.healthChecks.add({ name: 'stuck', critical: true, timeoutMs: 20, check: async () => { await new Promise(() => {}) } })
+    child.healthChecks.add(
+      { name: 'stuck', critical: true, timeoutMs: 20, check: async () => { await new Promise(() => {}) } }
+    )
   })
   t.equal((await sick.inject('/health/ready')).statusCode, 503)
   t.equal((await sick.inject('/health/live')).statusCode, 200)

@@ -18,11 +18,15 @@ t.teardown(async () => {
 })
 
 /** A floor over a real store, whose `effect` writes one row in a transaction. */
-async function app (t: Parameters<typeof floor>[0], routes: (app: FastifyInstance, effect: () => Promise<void>) => void) {
+async function app (
+  t: Parameters<typeof floor>[0], routes: (app: FastifyInstance, effect: () => Promise<void>) => void
+) {
   const stores = fp(async (app: FastifyInstance) => { await app.register(mongo, { url, database, role: 'server' }) })
   return await floor(t, (child) => {
     routes(child, async () => {
-      await child.tx(async (session) => { await child.db.collection('test.effects').insertOne({ at: new Date() }, { session }) })
+      await child.tx(
+        async (session) => { await child.db.collection('test.effects').insertOne({ at: new Date() }, { session }) }
+      )
     })
   }, {}, {
     stores,
@@ -47,7 +51,9 @@ function caller (app: FastifyInstance, path: string, token = 'ann') {
 
 t.test('a key has one effect: parallel, repeated, and for nobody else', async (t) => {
   const server = await app(t, (child, effect) => {
-    child.post('/once', { schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'required' } },
+    child.post('/once', {
+      schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'required' }
+    },
       async (_request, reply) => {
         await effect()
         return await reply.code(201).header('location', '/once/1').send({ made: 1 })
@@ -60,10 +66,14 @@ t.test('a key has one effect: parallel, repeated, and for nobody else', async (t
   const answers = await Promise.all(Array.from({ length: 20 }, async () => await call('one')))
   t.equal(await effects(), 1)
   for (const answer of answers) t.ok([201, 409].includes(answer.statusCode))
-  t.match(answers.find(({ statusCode }) => statusCode === 409)?.json(), { code: 'http.idempotency_in_progress', retryAfterMs: 1000 })
+  t.match(answers.find(({ statusCode }) => statusCode === 409)?.json(), {
+    code: 'http.idempotency_in_progress', retryAfterMs: 1000
+  })
 
   const again = await call('"one"')
-  t.match(again, { statusCode: 201, body: '{"made":1}', headers: { 'idempotency-replayed': 'true', location: '/once/1' } })
+  t.match(
+    again, { statusCode: 201, body: '{"made":1}', headers: { 'idempotency-replayed': 'true', location: '/once/1' } }
+  )
   t.match(again.headers['content-type'], /^application\/json/)
   t.match((await call('one', 'other')).json(), { status: 422, code: 'http.idempotency_key_reused' })
   t.equal(await effects(), 1)
@@ -75,10 +85,14 @@ t.test('what had no effect releases its key; what the domain refused is refused 
   const before = await effects()
   let failures = 0
   const server = await app(t, (child, effect) => {
-    child.post('/flaky', { schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional' } },
+    child.post('/flaky', {
+      schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional' }
+    },
       async (request) => {
         if ((request.body as { name: string }).name === 'no') {
-          throw new DomainError({ ...HttpError.internal.definition, code: 'test.no', status: 409, kind: 'conflict' }, {}, {})
+          throw new DomainError(
+            { ...HttpError.internal.definition, code: 'test.no', status: 409, kind: 'conflict' }, {}, {}
+          )
         }
         if (failures++ === 0) throw new Error('once')
         await effect()
@@ -99,7 +113,9 @@ t.test('a crash between effect and answer cannot repeat the effect', async (t) =
   const before = await effects()
   let shouldCrash = true
   const server = await app(t, (child, effect) => {
-    child.post('/crash', { schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional', timeoutMs: 150 } },
+    child.post('/crash', {
+      schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional', timeoutMs: 150 }
+    },
       async () => {
         await effect()
         if (shouldCrash) await new Promise(() => {})
@@ -123,7 +139,9 @@ t.test('a request whose lock was taken over has no effect any more', async (t) =
   const entered = Promise.withResolvers<undefined>()
   let calls = 0
   const server = await app(t, (child, effect) => {
-    child.post('/zombie', { schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional' } },
+    child.post('/zombie', {
+      schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional' }
+    },
       async () => {
         if (calls++ === 0) {
           entered.resolve(undefined)

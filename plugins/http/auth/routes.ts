@@ -34,17 +34,21 @@ function judgeAuth ({ config, url }: RouteOptions, registry: Registry): string[]
 
 function judgePermission (permission: string, registry: Registry): string[] {
   if (permission === 'self' || registry.permissions.has(permission)) return []
-  return [`names the permission "${permission}", which nobody declares.${didYouMean(permission, registry.permissions.keys())}`]
+  const hint = didYouMean(permission, registry.permissions.keys())
+  return [`names the permission "${permission}", which nobody declares.${hint}`]
 }
 
 type Guarded = Exclude<RouteAuth, { public: string }>
 
 function judgeOwner ({ owner }: Guarded, url: string): string[] {
   const params = [...url.matchAll(/:([A-Za-z]+)/g)].map(([, name]) => name as string)
-  if (owner === undefined) return params.map((name) => `has the parameter "${name}" and neither owner nor owner: { none }.`)
+  if (owner === undefined) {
+    return params.map((name) => `has the parameter "${name}" and neither owner nor owner: { none }.`)
+  }
   if (typeof owner !== 'string') return []
   const [, name = ''] = /^param:([A-Za-z]+)(:[a-z.-]+)?$/.exec(owner) ?? []
-  return params.includes(name) ? [] : [`names the owner "${owner}", which is no parameter of it.${didYouMean(name, params)}`]
+  if (params.includes(name)) return []
+  return [`names the owner "${owner}", which is no parameter of it.${didYouMean(name, params)}`]
 }
 
 function judgeLimit ({ config }: RouteOptions): string[] {

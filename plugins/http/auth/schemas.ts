@@ -8,15 +8,22 @@ export function openPlaces (schema: unknown, place: string): string[] {
 }
 
 function openHere (schema: Json, place: string): string[] {
-  const isClosedWord = schema['enum'] !== undefined || schema['const'] !== undefined
-  if (schema['type'] === 'string' && schema['maxLength'] === undefined && !isClosedWord) return [`has a string without maxLength at ${place}.`]
-  if (schema['type'] === 'array' && schema['maxItems'] === undefined) return [`has an array without maxItems at ${place}.`]
-  const isOpen = schema['type'] === 'object' && schema['properties'] !== undefined && schema['additionalProperties'] !== false
+  const { type, maxLength, maxItems, properties, additionalProperties, enum: words, const: word } = schema
+  if (type === 'string' && maxLength === undefined && words === undefined && word === undefined) {
+    return [`has a string without maxLength at ${place}.`]
+  }
+  if (type === 'array' && maxItems === undefined) return [`has an array without maxItems at ${place}.`]
+  const isOpen = type === 'object' && properties !== undefined && additionalProperties !== false
   return isOpen ? [`has an object without additionalProperties: false at ${place}.`] : []
 }
 
 function children (schema: Json, place: string): Array<[string, unknown]> {
-  const named = Object.entries((schema['properties'] ?? {}) as Json).map(([key, child]): [string, unknown] => [`${place}/${key}`, child])
+  const named = Object.entries((schema['properties'] ?? {}) as Json)
   const listed = ['anyOf', 'oneOf', 'allOf'].flatMap((key) => (schema[key] ?? []) as unknown[])
-  return [...named, ...listed.map((child): [string, unknown] => [place, child]), [`${place}/*`, schema['items']], [`${place}/*`, schema['additionalProperties']]]
+  return [
+    ...named.map(([key, child]): [string, unknown] => [`${place}/${key}`, child]),
+    ...listed.map((child): [string, unknown] => [place, child]),
+    [`${place}/*`, schema['items']],
+    [`${place}/*`, schema['additionalProperties']]
+  ]
 }

@@ -5,7 +5,8 @@ const bodyIdleMs = 15_000
 
 /** Milliseconds that a request may take: its route's own, shortened by `X-Deadline-Ms`. */
 export function timeoutOf (request: FastifyRequest): number {
-  const own = request.routeOptions.config.timeoutMs ?? (request.method === 'GET' || request.method === 'HEAD' ? 10_000 : 15_000)
+  const usual = request.method === 'GET' || request.method === 'HEAD' ? 10_000 : 15_000
+  const own = request.routeOptions.config.timeoutMs ?? usual
   const asked = Number(request.headers['x-deadline-ms'])
   return asked > 0 && asked < own ? Math.ceil(asked) : own
 }

@@ -4,8 +4,10 @@ import { networkOf } from './address.ts'
 
 const silent = new Set(['/health', '/health/live', '/health/ready', '/health/startup', '/metrics'])
 
-/** The one line of a request (`conventions.md` 4.12): no values of queries, no bodies. `status` 499: the client left. */
-export function logRequest (log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply, status: number): void {
+/** The one line of a request (`conventions.md` 4.12): no values of queries, no bodies; 499 where the client left. */
+export function logRequest (
+  log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply, status: number
+): void {
   const { routeOptions } = request
   const actor = request.actor as Actor | null
   const route = routeOptions.url ?? ''

@@ -16,7 +16,8 @@ export function createProbe (checks: HealthChecks, log: FastifyBaseLogger) {
     const from = performance.now()
     const problem = await within(check).then(() => undefined, (error: unknown) => error)
     const status = problem === undefined ? 'pass' : check.critical ? 'fail' : 'warn'
-    if (status !== 'pass' && states.get(check.name)?.status !== status) log.warn({ check: check.name, err: problem }, 'health check fails')
+    const isNew = states.get(check.name)?.status !== status
+    if (status !== 'pass' && isNew) log.warn({ check: check.name, err: problem }, 'health check fails')
     states.set(check.name, {
       status,
       observedAt: new Date().toISOString(),
@@ -55,7 +56,9 @@ export type Probe = ReturnType<typeof createProbe>
 
 async function within ({ check, timeoutMs, name }: HealthCheck): Promise<void> {
   const timeout = Promise.withResolvers<never>()
-  const timer = setTimeout(() => { timeout.reject(new Error(`${name} did not answer within ${timeoutMs} ms`)) }, timeoutMs)
+  const timer = setTimeout(
+    () => { timeout.reject(new Error(`${name} did not answer within ${timeoutMs} ms`)) }, timeoutMs
+  )
   try {
     await Promise.race([check(), timeout.promise])
   } finally {

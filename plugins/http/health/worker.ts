@@ -6,7 +6,9 @@ import { answerHealth, type HealthPath } from './answers.ts'
 import { createProbe } from './checks.ts'
 
 /** The small port of a worker: `/health/*` and `/metrics` on loopback; answers the port. Closes with the app. */
-export async function startWorkerHealth (app: FastifyInstance, port: number): Promise<{ port: number, close: () => Promise<void> }> {
+export async function startWorkerHealth (
+  app: FastifyInstance, port: number
+): Promise<{ port: number, close: () => Promise<void> }> {
   const probe = createProbe(app.healthChecks, app.log)
   const state = { isReady: true, isDraining: false }
   const server = createServer((request, response) => {
@@ -21,7 +23,8 @@ export async function startWorkerHealth (app: FastifyInstance, port: number): Pr
       return
     }
     const { status, body } = answerHealth(path, probe, state)
-    response.writeHead(status, { 'content-type': 'application/health+json', 'cache-control': 'no-store' }).end(JSON.stringify(body))
+    response.writeHead(status, { 'content-type': 'application/health+json', 'cache-control': 'no-store' })
+      .end(JSON.stringify(body))
   })
   server.unref()
   server.listen(port, '127.0.0.1')

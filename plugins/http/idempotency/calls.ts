@@ -9,7 +9,9 @@ export function keyOf (request: FastifyRequest): string | undefined {
   const given = request.headers['idempotency-key']
   if (given === undefined) return undefined
   const key = typeof given === 'string' ? given.replace(/^"(.*)"$/, '$1') : ''
-  if (!form.test(key)) throw HttpError.bad_request({}, { detail: 'An Idempotency-Key has 1 to 255 printable characters.' })
+  if (!form.test(key)) throw HttpError.bad_request(
+    {}, { detail: 'An Idempotency-Key has 1 to 255 printable characters.' }
+  )
   return key
 }
 

@@ -4,7 +4,7 @@ const maxDepth = 32
 const maxKeys = 10_000
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
-/** A body as JSON (`conventions.md` 4.1): UTF-8 with or without BOM, bounded, without keys that mean something to a store. */
+/** A body as JSON (`conventions.md` 4.1): UTF-8, bounded, without keys that mean something to a store. */
 export function parseJson (body: Buffer): unknown {
   if (body.length === 0) return undefined
   const value = read(body)
@@ -25,7 +25,7 @@ function walk (root: unknown): void {
   let level: object[] = [root]
   let keys = 0
   for (let depth = 1; level.length > 0; depth++) {
-    if (depth > maxDepth) throw HttpError.forbidden_key({}, { detail: `The body is nested deeper than ${maxDepth} levels.` })
+    if (depth > maxDepth) throw HttpError.forbidden_key({}, { detail: `The body is deeper than ${maxDepth} levels.` })
     const next: object[] = []
     for (const value of level) keys += visit(value, next)
     if (keys > maxKeys) throw HttpError.forbidden_key({}, { detail: `The body has more than ${maxKeys} keys.` })

@@ -13,7 +13,9 @@ const ref = (place: string): Json => ({ $ref: `#/${place}` })
 export function asyncapiDocument (registry: Registry, version: string): Json {
   const topics = [...registry.topics.values()].sort((a, b) => a.name < b.name ? -1 : 1)
   const shown = { topics: topics.map(topicChannel), used: new Map<string, Json>() }
-  const channels = Object.fromEntries(shown.topics.map(([name, channel]) => [name, localized(channel, registry, shown.used)]))
+  const channels = Object.fromEntries(
+    shown.topics.map(([name, channel]) => [name, localized(channel, registry, shown.used)])
+  )
   return {
     asyncapi: '3.0.0',
     info: {
@@ -28,7 +30,9 @@ export function asyncapiDocument (registry: Registry, version: string): Json {
     },
     channels: { live: doorChannel(), ...channels },
     operations: operations(),
-    components: { messages: messages(), schemas: Object.fromEntries([...shown.used].sort(([a], [b]) => a < b ? -1 : 1)) },
+    components: {
+      messages: messages(), schemas: Object.fromEntries([...shown.used].sort(([a], [b]) => a < b ? -1 : 1))
+    },
     'x-codes': { reply: replyCodes, unsub: unsubCodes, close: closeCodes }
   }
 }
@@ -38,8 +42,12 @@ const commandNames = Object.keys(commands) as CommandName[]
 function messages (): Json {
   const correlated = { correlationId: { location: '$message.payload#/id' } }
   const asked = commandNames.map((name) => [`${name}Command`, { name, ...correlated, payload: plain(commands[name]) }])
-  const answered = commandNames.map((name) => [`${name}Reply`, { name: `${name}Reply`, ...correlated, payload: replyOf(replies[name]) }])
-  const told = Object.entries(serverFrames).map(([name, payload]) => [`${name}Frame`, { name, payload: plain(payload) }])
+  const answered = commandNames.map(
+    (name) => [`${name}Reply`, { name: `${name}Reply`, ...correlated, payload: replyOf(replies[name]) }]
+  )
+  const told = Object.entries(serverFrames).map(
+    ([name, payload]) => [`${name}Frame`, { name, payload: plain(payload) }]
+  )
   return Object.fromEntries([...asked, ...answered, ...told])
 }
 
@@ -65,9 +73,14 @@ function operations (): Json {
   const channel = ref('channels/live')
   const message = (name: string): Json => ref(`channels/live/messages/${name}`)
   const asked = commandNames.map((name) => [name, {
-    action: 'receive', channel, messages: [message(`${name}Command`)], reply: { channel, messages: [message(`${name}Reply`)] }
+    action: 'receive',
+    channel,
+    messages: [message(`${name}Command`)],
+    reply: { channel, messages: [message(`${name}Reply`)] }
   }])
-  const told = Object.keys(serverFrames).map((name) => [`${name}Frame`, { action: 'send', channel, messages: [message(`${name}Frame`)] }])
+  const told = Object.keys(serverFrames).map(
+    (name) => [`${name}Frame`, { action: 'send', channel, messages: [message(`${name}Frame`)] }]
+  )
   return Object.fromEntries([...asked, ...told])
 }
 

@@ -16,16 +16,24 @@ const ref = (kind: string, name: string): Json => ({ $ref: `#/components/${kind}
 /** Problems by status; each is a component of the document. */
 const problems: Record<string, Problem> = {
   400: { name: 'BadRequest', description: 'The request does not match its schema.' },
-  401: { name: 'Unauthenticated', description: 'No proof, or one that does not count.', headers: { 'WWW-Authenticate': ref('headers', 'WwwAuthenticate') } },
+  401: {
+    name: 'Unauthenticated',
+    description: 'No proof, or one that does not count.',
+    headers: { 'WWW-Authenticate': ref('headers', 'WwwAuthenticate') }
+  },
   403: { name: 'Forbidden', description: 'The actor may not do this.' },
   404: { name: 'NotFound', description: 'It does not exist, or not for this actor.' },
   409: { name: 'Conflict', description: 'The state of things forbids it.' },
   413: { name: 'TooLarge', description: 'The body is too large.' },
   415: { name: 'UnsupportedType', description: 'The content type is not understood.' },
   422: { name: 'Refused', description: 'A rule of the domain refuses it.' },
-  429: { name: 'RateLimited', description: 'Too many requests.', headers: { 'Retry-After': ref('headers', 'RetryAfter') } },
+  429: {
+    name: 'RateLimited', description: 'Too many requests.', headers: { 'Retry-After': ref('headers', 'RetryAfter') }
+  },
   500: { name: 'Internal', description: 'Something broke on our side; only ids are told.' },
-  503: { name: 'Unavailable', description: 'Ask again later.', headers: { 'Retry-After': ref('headers', 'RetryAfter') } }
+  503: {
+    name: 'Unavailable', description: 'Ask again later.', headers: { 'Retry-After': ref('headers', 'RetryAfter') }
+  }
 }
 
 const sharedHeaders: Json = {
@@ -34,7 +42,9 @@ const sharedHeaders: Json = {
   RateLimitPolicy: { description: 'Buckets of the call: quota and seconds to refill', schema: { type: 'string' } },
   RetryAfter: { description: 'Whole seconds after which a retry makes sense', schema: { type: 'integer', minimum: 1 } },
   WwwAuthenticate: { description: 'RFC 6750 challenge', schema: { type: 'string' } },
-  IdempotencyReplayed: { description: 'The stored answer of an earlier request with this key', schema: { const: 'true' } }
+  IdempotencyReplayed: {
+    description: 'The stored answer of an earlier request with this key', schema: { const: 'true' }
+  }
 }
 
 const keyParameter: Json = {
@@ -46,7 +56,9 @@ const keyParameter: Json = {
 
 /** The OpenAPI 3.1 document of an app that is ready: problems, shared headers and keys are added to what routes say. */
 export function openapiDocument (app: FastifyInstance): Json {
-  const document = structuredClone(app.swagger()) as unknown as Json & { paths: Record<string, Record<string, Operation>>, components: Json }
+  const document = structuredClone(app.swagger()) as unknown as Json & {
+    paths: Record<string, Record<string, Operation>>, components: Json
+  }
   for (const item of Object.values(document.paths)) {
     // HEAD answers like GET everywhere: it is no operation of its own.
     if (item['get'] !== undefined) delete item['head']
@@ -74,7 +86,9 @@ function toComponent ({ name, description, headers = {} }: Problem): [string, Js
 function complete (operation: Operation, method: string): void {
   const { responses } = operation
   for (const response of Object.values(responses)) {
-    response['headers'] = { 'X-Request-Id': ref('headers', 'RequestId'), ...limitHeaders(operation), ...response['headers'] as Json }
+    response['headers'] = {
+      'X-Request-Id': ref('headers', 'RequestId'), ...limitHeaders(operation), ...response['headers'] as Json
+    }
     if (response['description'] === 'Default Response') response['description'] = 'Done'
   }
   for (const status of statusesOf(operation, method)) {

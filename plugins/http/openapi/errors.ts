@@ -41,7 +41,8 @@ export function errorHtml ({ code, kind, status, title, advice: todo }: ErrorPag
   return '<!doctype html><html lang="en"><meta charset="utf-8">' +
     `<meta name="viewport" content="width=device-width"><title>${code}</title>` +
     `<h1>${code}</h1><p>${escape(title)}</p><p>${escape(todo)}</p>` +
-    `<dl><dt>Kind</dt><dd>${kind}</dd><dt>Status</dt><dd>${status}</dd></dl><p><a href="/docs/">All of the interface</a></p></html>`
+    `<dl><dt>Kind</dt><dd>${kind}</dd><dt>Status</dt><dd>${status}</dd></dl>` +
+    '<p><a href="/docs/">All of the interface</a></p></html>'
 }
 
 function escape (text: string): string {

@@ -1,9 +1,9 @@
 import scalar from '@scalar/fastify-api-reference'
 import type { FastifyPluginAsync } from 'fastify'
-import { createCompressed } from '../pages/compress.ts'
+import { createCompressed, type Compressed } from '../pages/compress.ts'
 import { inlineHashes } from '../pages/page.ts'
 
-/** The docs page: all of it from this server, nothing asked elsewhere, under a policy with the hash of its one inline script. */
+/** The docs page: all of it from this server, under a policy with the hash of its one inline script. */
 export const reference: FastifyPluginAsync = async (app) => {
   await app.register(scalar as never, {
     routePrefix: '/',
@@ -18,7 +18,7 @@ export const reference: FastifyPluginAsync = async (app) => {
       showDeveloperTools: 'never'
     }
   } as never)
-  let script: ReturnType<typeof createCompressed> | undefined
+  let script: Compressed | undefined
   app.addHook('onSend', async (request, reply, payload) => {
     const type = String(reply.getHeader('content-type'))
     if (type.startsWith('text/html')) reply.header('content-security-policy', policyOf(String(payload)))
@@ -33,7 +33,10 @@ export const reference: FastifyPluginAsync = async (app) => {
 
 function policyOf (html: string): string {
   return [
-    "default-src 'none'", `script-src 'self' ${inlineHashes(html).join(' ')}`, "style-src 'self' 'unsafe-inline'", "connect-src 'self'",
+    "default-src 'none'",
+    `script-src 'self' ${inlineHashes(html).join(' ')}`,
+    "style-src 'self' 'unsafe-inline'",
+    "connect-src 'self'",
     "img-src 'self' data:", "font-src 'self' data:", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"
   ].join('; ')
 }

@@ -5,8 +5,12 @@ import { asyncapiDocument } from './asyncapi.ts'
 import { openapiDocument } from './document.ts'
 import { errorHtml, errorPage, errorPages } from './errors.ts'
 
-const open = { auth: { public: 'Documents of the interface are for everybody who builds on it.' }, limit: 'free' } as const
-const document = { response: { 200: { type: 'object', additionalProperties: true, description: 'The document' } } } as const
+const open = {
+  auth: { public: 'Documents of the interface are for everybody who builds on it.' }, limit: 'free'
+} as const
+const document = {
+  response: { 200: { type: 'object', additionalProperties: true, description: 'The document' } }
+} as const
 
 /** `/docs/*.json` and the pages of the error codes. */
 export function documentRoutes (app: FastifyInstance, version: string): void {
@@ -14,12 +18,18 @@ export function documentRoutes (app: FastifyInstance, version: string): void {
   let asyncapi: string | undefined
 
   app.get('/docs/openapi.json', {
-    schema: { operationId: 'getOpenapi', tags: ['docs'], summary: 'This interface as OpenAPI 3.1', ...document }, config: open
+    schema: {
+      operationId: 'getOpenapi', tags: ['docs'], summary: 'This interface as OpenAPI 3.1', ...document
+    }, config: open
   }, async (_request, reply) => await sendJson(reply, openapi ??= JSON.stringify(openapiDocument(app))))
 
   app.get('/docs/asyncapi.json', {
-    schema: { operationId: 'getAsyncapi', tags: ['docs'], summary: 'The live door as AsyncAPI 3', ...document }, config: open
-  }, async (_request, reply) => await sendJson(reply, asyncapi ??= JSON.stringify(asyncapiDocument(app.registry, version))))
+    schema: {
+      operationId: 'getAsyncapi', tags: ['docs'], summary: 'The live door as AsyncAPI 3', ...document
+    }, config: open
+  }, async (_request, reply) => await sendJson(
+    reply, asyncapi ??= JSON.stringify(asyncapiDocument(app.registry, version))
+  ))
 
   app.get('/errors', {
     schema: {
@@ -33,7 +43,9 @@ export function documentRoutes (app: FastifyInstance, version: string): void {
       operationId: 'getError',
       tags: ['docs'],
       summary: 'What a code means and what to do',
-      params: Type.Object({ code: Type.String({ maxLength: 128, pattern: '^[a-z_.-]+$' }) }, { additionalProperties: false }),
+      params: Type.Object(
+        { code: Type.String({ maxLength: 128, pattern: '^[a-z_.-]+$' }) }, { additionalProperties: false }
+      ),
       response: { 200: { $ref: 'ErrorPage#' } }
     },
     config: open

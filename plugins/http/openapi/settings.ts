@@ -2,7 +2,9 @@ import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger'
 import type { RouteOptions } from 'fastify'
 
 /** Options of @fastify/swagger: 3.1, components under their own names, declarations of a route as extensions. */
-export function swaggerSettings ({ version, publicUrl }: { version: string, publicUrl: string }): FastifyDynamicSwaggerOptions {
+export function swaggerSettings (
+  { version, publicUrl }: { version: string, publicUrl: string }
+): FastifyDynamicSwaggerOptions {
   return {
     openapi: {
       openapi: '3.1.0',
@@ -20,7 +22,9 @@ export function swaggerSettings ({ version, publicUrl }: { version: string, publ
         }
       }
     },
-    refResolver: { buildLocalReference: (schema, _base, _fragment, index) => String(schema['$id'] ?? `schema${index}`) },
+    refResolver: {
+      buildLocalReference: (schema, _base, _fragment, index) => String(schema['$id'] ?? `schema${index}`)
+    },
     transform: ({ schema, url, route }) => ({ schema: { ...schema, ...extensions(route) } as never, url })
   }
 }

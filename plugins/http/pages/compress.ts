@@ -4,10 +4,13 @@ import { brotliCompress, constants, gzip } from 'node:zlib'
 const brotli = promisify(brotliCompress)
 const zip = promisify(gzip)
 
-export type Encoding = 'br' | 'gzip' | 'identity'
+type Encoding = 'br' | 'gzip' | 'identity'
+
+/** Takes the `Accept-Encoding` of a request. */
+export type Compressed = (accepted: string | undefined) => Promise<{ encoding: Encoding, bytes: Buffer }>
 
 /** What to send of a body that never changes; each form is made once, when it is first asked for. */
-export function createCompressed (body: Buffer): (accepted: string | undefined) => Promise<{ encoding: Encoding, bytes: Buffer }> {
+export function createCompressed (body: Buffer): Compressed {
   const forms = new Map<Encoding, Promise<Buffer>>()
   return async (accepted = '') => {
     const encoding = body.length < 1024 ? 'identity' : choose(accepted)

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, existsSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { extname, join } from 'node:path'
-import { createCompressed } from './compress.ts'
+import { createCompressed, type Compressed } from './compress.ts'
 import { vendored, vendoredFiles } from './vendor.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -17,9 +17,9 @@ const types: Record<string, string> = {
   '.json': 'application/json; charset=utf-8'
 }
 
-export interface PageFile { type: string, send: ReturnType<typeof createCompressed> }
+export interface PageFile { type: string, send: Compressed }
 
-/** Files of our pages by their path below the hash: `console/main.ts`, `client/...`, `vendor/preact/dist/preact.mjs`. */
+/** Files of our pages by their path below the hash: `console/main.ts`, `client/...`, `vendor/htm/dist/htm.mjs`. */
 export interface PageFiles {
   /** Of everything together: a change of one file gives all of them new addresses, and imports stay relative. */
   hash: string
@@ -29,7 +29,8 @@ export interface PageFiles {
 export function readPageFiles (): PageFiles {
   const sources = new Map([...webSources(), ...vendorSources()])
   const digest = createHash('sha256')
-  for (const [path, bytes] of [...sources].sort(([a], [b]) => a < b ? -1 : 1)) digest.update(path).update('\0').update(bytes)
+  const inOrder = [...sources].sort(([a], [b]) => a < b ? -1 : 1)
+  for (const [path, bytes] of inOrder) digest.update(path).update('\0').update(bytes)
   const ready = new Map<string, PageFile>()
   return {
     hash: digest.digest('hex').slice(0, 16),
@@ -60,7 +61,8 @@ function webSources (): Array<[string, Buffer]> {
     const base = join(root, 'web', folder)
     if (!existsSync(base)) return []
     const entries = readdirSync(base, { recursive: true, withFileTypes: true })
-    return entries.filter((entry) => entry.isFile() && types[extname(entry.name)] !== undefined).map((entry): [string, Buffer] => {
+    const served = entries.filter((entry) => entry.isFile() && types[extname(entry.name)] !== undefined)
+    return served.map((entry): [string, Buffer] => {
       const path = join(entry.parentPath, entry.name)
       return [`${folder}${path.slice(base.length)}`, readFileSync(path)]
     })

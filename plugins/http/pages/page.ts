@@ -8,8 +8,8 @@ const placeholder = '<!doctype html><html lang="en"><head><meta charset="utf-8">
 export interface Page { html: string, csp: string, etag: string }
 
 /**
- * The page with the hash in its addresses (`/assets/…`, or `./…` for files beside it), the import map of the vendored
- * modules before its first script, and the policy that admits exactly its inline scripts.
+ * The page with the hash in its addresses (`/assets/…`, or `./…` for files beside it), the import map of the
+ * vendored modules before its first script, and the policy that admits exactly its inline scripts.
  */
 export function preparePage (source: string | undefined, hash: string): Page {
   const addressed = (source ?? placeholder)
@@ -21,13 +21,18 @@ export function preparePage (source: string | undefined, hash: string): Page {
 
 function withImportMap (html: string, hash: string): string {
   const at = html.search(/<script|<link rel="modulepreload"|<\/head>/)
-  const imports = Object.fromEntries(Object.entries(vendored).map(([name, path]) => [name, `/assets/${hash}/vendor/${path}`]))
+  const imports = Object.fromEntries(
+    Object.entries(vendored).map(([name, path]) => [name, `/assets/${hash}/vendor/${path}`])
+  )
   return `${html.slice(0, at)}<script type="importmap">${JSON.stringify({ imports })}</script>\n${html.slice(at)}`
 }
 
 function policyOf (html: string): string {
   return [
-    "default-src 'none'", `script-src 'self' ${inlineHashes(html).join(' ')}`.trim(), "style-src 'self'", "connect-src 'self'",
+    "default-src 'none'",
+    `script-src 'self' ${inlineHashes(html).join(' ')}`.trim(),
+    "style-src 'self'",
+    "connect-src 'self'",
     "img-src 'self' data:", "font-src 'self'", "manifest-src 'self'", "base-uri 'none'", "form-action 'self'",
     "frame-ancestors 'none'"
   ].join('; ')

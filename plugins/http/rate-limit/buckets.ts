@@ -35,7 +35,8 @@ export function createBuckets (nowMs: () => number) {
       const name = `${policy.name} ${key}`
       const next = Math.max(fullAt.get(name) ?? 0, now) + cost * stepMs
       const overMs = next - now - roomMs
-      if (overMs > 0) return { isAllowed: false, left: Math.max(0, Math.floor((roomMs - (next - cost * stepMs - now)) / stepMs)), retryAfterMs: Math.ceil(overMs) }
+      // What is refused needed more than there is: for calls of this cost nothing is left.
+      if (overMs > 0) return { isAllowed: false, left: 0, retryAfterMs: Math.ceil(overMs) }
       if (fullAt.size >= mostKeys) sweep(now)
       fullAt.set(name, next)
       return { isAllowed: true, left: Math.floor(-overMs / stepMs + 1e-6), retryAfterMs: 0 }

@@ -15,7 +15,8 @@ export function answerClientError (base: string): (error: NodeJS.ErrnoException,
     const problem = classify(known)
     const { status } = problem.definition
     const body = JSON.stringify(toProblem(problem, { requestId: uuidv7(), trace: undefined, base }))
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
+    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n` +
+      'content-type: application/problem+json; charset=utf-8\r\n' +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`)
   }
 }
