@@ -52,11 +52,14 @@ export type Downloader = (ctx: Context, storage: Storage) => Promise<void>
 /** Carries one download from where it stands to storage (`jobs.md` 4.12). */
 export function createDownloader (options: TransferOptions): Downloader {
   const { downloads } = options
+  const folder = join(options.scratchDir, 'parts')
+  let made: Promise<unknown> | undefined
   return async (ctx, storage) => {
     const { workspaceId, downloadId } = ctx.run.data
     const row = await downloads.claim(workspaceId, downloadId, randomUUID(), ctx.run.id)
     if (row === undefined) return
-    const path = join(options.scratchDir, 'parts', row._id)
+    const path = join(folder, row._id)
+    await (made ??= mkdir(folder, { recursive: true, mode: 0o700 }))
     const part = await openOwnPart(options, row, path)
     const write: Start['write'] = async (changes, bytes) => {
       if (!await downloads.write(row, changes, bytes)) throw new Superseded()
@@ -95,8 +98,7 @@ function isFinal (kind: string, attempt: number): boolean {
 }
 
 /** What is durable of the part on this machine; a part of another one is of no use here. */
-async function openOwnPart ({ scratchDir, host, boot }: TransferOptions, row: DownloadRow, path: string) {
-  await mkdir(join(scratchDir, 'parts'), { recursive: true, mode: 0o700 })
+async function openOwnPart ({ host, boot }: TransferOptions, row: DownloadRow, path: string) {
   const { part: mark, pieceBytes, pieceHashes: noted } = row
   const isOwn = mark?.host === host
   const durable = isOwn ? (mark.boot === boot ? Infinity : mark.bytes) : 0

@@ -143,7 +143,8 @@ t.test('what is not what it says is rejected with its reason, once, and its byte
     t.match(file, { state: 'rejected', reason, scan: 'none' }, name)
   }
   t.equal(await files.countDocuments({ workspaceId }), cases.length, 'a purpose that is not of media makes no file')
-  t.equal(await app.db.collection('jobs.events').countDocuments({ workspaceId, type: 'media.file.rejected' }), cases.length)
+  const rejected = { workspaceId, type: 'media.file.rejected' }
+  t.equal(await app.db.collection('jobs.events').countDocuments(rejected), cases.length)
   const kept = await app.db.collection('media.objects.files').countDocuments({ 'metadata.key': /^incoming/ })
   t.equal(kept, 1, 'only the one that no pipeline has taken')
 })

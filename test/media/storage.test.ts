@@ -1,0 +1,65 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { Readable } from 'node:stream'
+import t from 'tap'
+import { build } from '../helper.ts'
+
+const KiB = 1024
+const app = await build(t)
+const { storage, db } = app
+
+async function read (key: string, range?: { start: number, end: number }): Promise<Buffer | null> {
+  const body = await storage.get(key, range === undefined ? {} : { range })
+  return body === null ? null : Buffer.concat(await body.toArray() as Buffer[])
+}
+
+t.test('what was put is what is got, of every size, as buffer and as stream, in every range', async (t) => {
+  for (const size of [0, 1, 512 * KiB - 1, 512 * KiB, 512 * KiB + 1, 3_000_000]) {
+    const body = randomBytes(size)
+    const sha256 = createHash('sha256').update(body).digest('hex')
+    for (const [kind, source] of [['buffer', body], ['stream', Readable.from(odd(body))]] as const) {
+      const key = `${kind}/${size}`
+      t.same(await storage.put(key, source, { type: 'x/y' }), { key, bytes: size, type: 'x/y', sha256 })
+      t.same(await storage.head(key), { key, bytes: size, type: 'x/y', sha256 })
+      t.ok((await read(key))?.equals(body), key)
+      for (let n = 0; n < 10 && size > 1; n++) {
+        const start = Math.floor(Math.random() * size)
+        const end = start + Math.floor(Math.random() * (size - start))
+        t.ok((await read(key, { start, end }))?.equals(body.subarray(start, end + 1)), `${key} ${start}-${end}`)
+      }
+    }
+  }
+})
+
+t.test('the first writer of a key wins, and the others leave nothing behind', async (t) => {
+  const bodies = Array.from({ length: 12 }, (_, n) => Buffer.alloc(700 * KiB, n))
+  const answers = await Promise.all(bodies.map(async (body, n) =>
+    await storage.put('race', n % 2 === 0 ? body : Readable.from(odd(body)), { type: 'x/y' })))
+  const kept = await read('race')
+  t.equal(new Set(answers.map(({ sha256 }) => sha256)).size, 1)
+  t.equal(answers[0]?.sha256, createHash('sha256').update(kept as Buffer).digest('hex'))
+  const [file] = await db.collection('media.objects.files').find({ 'metadata.key': 'race' }).toArray()
+  const chunks = db.collection('media.objects.chunks')
+  t.equal(await chunks.countDocuments({ files_id: file?._id }), 2)
+  await storage.delete('race')
+  t.equal(await read('race'), null)
+  t.equal(await chunks.countDocuments({ files_id: file?._id }), 0)
+  const known = await db.collection('media.objects.files').distinct('_id')
+  t.equal(await chunks.countDocuments({ files_id: { $nin: known } }), 0)
+})
+
+t.test('bytes that are not the announced ones, and a stream that breaks, leave nothing', async (t) => {
+  const chunks = db.collection('media.objects.chunks')
+  const before = await chunks.countDocuments()
+  await t.rejects(storage.put('wrong', randomBytes(10), { type: 'x/y', sha256: 'a'.repeat(64) }), /not the ones announced/)
+  const broken = Readable.from((async function * () {
+    yield Buffer.alloc(800 * KiB)
+    throw new Error('broke')
+  })())
+  await t.rejects(storage.put('broken', broken, { type: 'x/y' }), { message: 'broke' })
+  t.same([await storage.head('wrong'), await storage.head('broken')], [null, null])
+  t.equal(await chunks.countDocuments(), before)
+})
+
+function * odd (body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length; at += 99_991) yield body.subarray(at, at + 99_991)
+}
