@@ -3,7 +3,10 @@ import { fillToken, newestPosts, openStage, overhangOf, password, signUp, sync, 
 
 t.setTimeout(90_000)
 
-const places = ['/console', '/console/accounts', 'account', 'downloads', 'trend', '/console/analytics', '/console/inbox', '/console/mails', '/console/settings']
+const places = [
+  '/console', '/console/accounts', 'account', 'downloads', 'trend', '/console/analytics', '/console/inbox',
+  '/console/mails', '/console/settings'
+]
 
 t.test('a newcomer signs up, connects, sees it move, is alerted, and comes back signed in', async (t) => {
   const stage = await openStage(t, { posts: newestPosts(60), mediaBytesPerSecond: 150_000 })
@@ -53,7 +56,8 @@ t.test('a newcomer signs up, connects, sees it move, is alerted, and comes back 
   await page.getByRole('button', { name: 'Make the rule' }).click()
   await page.locator('dialog').waitFor({ state: 'detached' })
   platforms.world.publish(platforms.world.actorId, Array.from({ length: 25 }, (_, n) => ({ text: `burst ${n}` })))
-  await page.evaluate((path) => { history.pushState(null, '', path); dispatchEvent(new PopStateEvent('popstate')) }, account)
+  await page.getByRole('link', { name: 'Accounts' }).first().click()
+  await page.getByRole('table', { name: 'Accounts' }).getByRole('link').click()
   await sync(stage)
   await page.locator('.rail .badge').waitFor({ timeout: 20_000 })
   await page.getByRole('link', { name: /Inbox/ }).click()

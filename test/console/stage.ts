@@ -38,7 +38,14 @@ export async function openStage (
   const { page, close } = await chromium()
   t.teardown(close)
   page.setDefaultTimeout(15_000)
-  return { app, address, page, platforms, complaints: watch(page, address, platforms.origin), open: async (path) => { await page.goto(address + path) } }
+  return {
+    app,
+    address,
+    page,
+    platforms,
+    complaints: watch(page, address, platforms.origin),
+    open: async (path) => { await page.goto(address + path) }
+  }
 }
 
 function watch (page: Page, address: string, platform: string): string[] {
@@ -105,14 +112,20 @@ const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/
 
 interface Violation { id: string, nodes: Array<{ html: string, failureSummary?: string }> }
 
+declare const axe: { run: () => Promise<{ violations: Violation[] }> }
+
 /** What axe-core finds on the page as it stands. */
 export async function violationsOf (page: Page): Promise<string[]> {
   await page.evaluate(axeSource)
-  const violations = await page.evaluate(
-    async () => (await (globalThis as unknown as { axe: { run: () => Promise<{ violations: unknown[] }> } }).axe.run()).violations
-  ) as Violation[]
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html.slice(0, 200)} ${failureSummary}`).join(' | ')}`)
+  const violations = await page.evaluate(async () => (await axe.run()).violations)
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(said).join(' | ')}`)
 }
+
+function said ({ html, failureSummary = '' }: Violation['nodes'][number]): string {
+  return `${html.slice(0, 200)} ${failureSummary}`
+}
+
+declare const document: { documentElement: { scrollWidth: number, clientWidth: number } }
 
 /** By how many pixels the page is wider than its window. */
 export async function overhangOf (page: Page): Promise<number> {

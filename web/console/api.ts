@@ -52,7 +52,7 @@ export async function post<T = unknown> (path: string, body: unknown = {}, optio
 
 /** The call as a line for a terminal; the token stays out of it. */
 export function toCurl ({ method, path, body }: Call): string {
-  const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+  const quote = (text: string): string => `'${text.replaceAll("'", '\'\\\'\'')}'`
   const parts = ['curl', ...(method === 'GET' ? [] : ['-X', method]), quote(new URL(path, location.href).href)]
   parts.push('-H "authorization: Bearer $TOKEN"')
   if (method === 'POST') parts.push('-H "idempotency-key: $(uuidgen)"')

@@ -40,9 +40,13 @@ function View (): Node {
     document.title = `${found?.[1] ?? 'Not found'} · Switchyard`
     reset()
   }, [place.value])
-  if (error !== undefined) return html`<${Page} title="This view broke"><${Refused} problem=${problemOf(error)} retry=${reset} /><//>`
+  if (error !== undefined) {
+    return html`<${Page} title="This view broke"><${Refused} problem=${problemOf(error)}
+    retry=${reset} /><//>`
+  }
   if (found === undefined) {
-    return html`<${Page} title="Not found"><${Empty} title="There is no such place" text="The address is mistyped, or what it showed is gone.">
+    return html`<${Page} title="Not found"><${Empty} title="There is no such place"
+      text="The address is mistyped, or what it showed is gone.">
       <a class="button" href=${hrefOf('/')}>Home</a><//><//>`
   }
   const [pattern, , show] = found
@@ -71,7 +75,8 @@ export function App (): Node {
   const content = {
     unknown: () => html`<div class="boot" aria-busy="true"></div>`,
     unreachable: () => html`<main class="sign"><div class="sign-card">
-      ${bootProblem.value !== undefined && html`<${Refused} problem=${bootProblem.value} retry=${resume} />`}</div></main>`,
+      ${bootProblem.value !== undefined && html`<${Refused} problem=${bootProblem.value} retry=${resume} />`}</div>
+        </main>`,
     out: () => html`<${Sign} />`,
     password: () => html`<${FirstPassword} />`,
     in: () => html`<${Inside} />`

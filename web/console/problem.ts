@@ -61,7 +61,8 @@ export function adviceOf ({ status, code, retryAfterMs }: Problem): string {
   const known = adviceByCode[code] ?? adviceByStatus[status]
   if (known !== undefined) return known
   if (status === 429) return retryAfterMs === undefined ? 'Wait a moment.' : `Wait ${Math.ceil(retryAfterMs / 1000)} s.`
-  return status >= 500 || status === 0 ? 'Nothing was changed. Try again; the request id helps whoever looks into it.' : 'Change what was sent.'
+  if (status > 0 && status < 500) return 'Change what was sent.'
+  return 'Nothing was changed. Try again; the request id helps whoever looks into it.'
 }
 
 /** Sentences of refused fields by the name of the field, from the pointers of the problem. */

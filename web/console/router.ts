@@ -36,13 +36,19 @@ export function hrefOf (to: string): string {
   return base + (to === '/' ? '' : to)
 }
 
+function isPlain ({ button, metaKey, ctrlKey, shiftKey, altKey, defaultPrevented }: MouseEvent): boolean {
+  return button === 0 && !(metaKey || ctrlKey || shiftKey || altKey || defaultPrevented)
+}
+
+function isOfConsole ({ target, origin, pathname, hash }: HTMLAnchorElement): boolean {
+  return target === '' && hash === '' && origin === location.origin && pathname.startsWith(base)
+}
+
 /** Lets plain clicks on links of the console stay in the page. */
 export function catchLinks (): void {
   document.addEventListener('click', (event) => {
-    const isPlain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
     const link = (event.target as Element).closest('a')
-    if (!isPlain || link === null || link.target !== '' || link.origin !== location.origin) return
-    if (!link.pathname.startsWith(base) || event.defaultPrevented) return
+    if (link === null || !isPlain(event) || !isOfConsole(link)) return
     event.preventDefault()
     go(link.pathname.slice(base.length) + link.search)
   })

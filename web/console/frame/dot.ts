@@ -9,7 +9,8 @@ interface Look { kind: 'live' | 'catching' | 'waiting' | 'out', word: string, ex
 
 function look (): Look {
   const { status, missing, againAt } = liveState.value
-  if (status === 'live') return missing > 0 ? { kind: 'catching', word: 'catching up', extra: ` · ${missing}` } : { kind: 'live', word: 'live' }
+  if (status === 'live' && missing > 0) return { kind: 'catching', word: 'catching up', extra: ` · ${missing}` }
+  if (status === 'live') return { kind: 'live', word: 'live' }
   if (status === 'stopped') return { kind: 'out', word: 'signed out' }
   if (status !== 'waiting') return { kind: 'waiting', word: 'connecting' }
   const seconds = Math.max(0, Math.ceil(((againAt ?? 0) - now.value) / 1000))

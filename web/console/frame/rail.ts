@@ -30,7 +30,8 @@ export function Rail (): Node {
       ${all.map(({ to, word, icon, isSmallOut }) => html`<a key=${to} href=${hrefOf(to)}
         class="rail-link ${isSmallOut === true ? 'small-out' : ''}" aria-current=${isHere(to) ? 'page' : undefined}>
         <${Icon} name=${icon} /><span>${word}</span>
-        ${to === '/inbox' && unread > 0 && html`<span class="badge">${unread > 99 ? '99+' : unread}<span class="hidden"> unread</span></span>`}
+        ${to === '/inbox' && unread > 0 && html`<span class="badge">${unread > 99 ? '99+' : unread}<span
+          class="hidden"> unread</span></span>`}
       </a>`)}
     </div>
     <p class="rail-foot"><a href="/docs" target="_blank" rel="noreferrer">The interface</a></p>

@@ -24,9 +24,13 @@ export function Top (): Node {
     <span class="workspace cut" title=${workspace.value?.name}>${workspace.value?.name}</span>
     <div class="search" role="search">
       <${Icon} name="search" />
-      <input id="search" key=${place.value} type="search" aria-label=${scope ?? 'Search accounts'} placeholder=${scope ?? 'Search accounts'} maxlength="100"
+      <input id="search" key=${place.value} type="search" aria-label=${scope ?? 'Search accounts'}
+        placeholder=${scope ?? 'Search accounts'} maxlength="100"
         autocomplete="off" defaultValue=${query.value.get('q') ?? ''}
-        onInput=${(event: Event) => { wanted = (event.target as HTMLInputElement).value; if (scope !== undefined) look() }}
+        onInput=${(event: Event) => {
+          wanted = (event.target as HTMLInputElement).value
+          if (scope !== undefined) look()
+        }}
         onKeyDown=${(event: KeyboardEvent) => {
           if (event.key === 'Escape') (event.target as HTMLInputElement).blur()
           if (event.key === 'Enter' && scope === undefined) go(`/accounts?q=${encodeURIComponent(wanted)}`)
@@ -34,7 +38,8 @@ export function Top (): Node {
       <kbd aria-hidden="true">/</kbd>
     </div>
     <${Dot} />
-    <a class="person" href=${hrefOf('/settings')} title=${user.value?.email} aria-label="You: ${user.value?.displayName}">
+    <a class="person" href=${hrefOf('/settings')} title=${user.value?.email}
+      aria-label="You: ${user.value?.displayName}">
       <span class="avatar" aria-hidden="true">${initial(user.value?.displayName)}</span>
     </a>
   </header>`

@@ -50,7 +50,8 @@ function Known ({ account }: { account: Account }): Node {
   const tabs = tabsOf(account)
   const tab = currentTab(tabs)
   return html`<${Page} title=${label} acts=${html`<${Acts} account=${account} />`}
-    sub=${html`<a class="crumb" href=${hrefOf('/accounts')}><${Icon} name="left" />Accounts</a><span class="cut">@${handle}</span>
+    sub=${html`<a class="crumb" href=${hrefOf('/accounts')}><${Icon} name="left" />Accounts</a><span
+      class="cut">@${handle}</span>
       ${profile.url !== null && /^https?:/.test(profile.url)
         ? html`<a href=${profile.url} target="_blank" rel="noreferrer noopener">${hostOf(instance)}</a>`
         : html`<span>${hostOf(instance)}</span>`}
@@ -74,6 +75,7 @@ export function AccountPage ({ id }: { id: string }): Node {
     ${problem !== undefined && html`<${Refused} problem=${problem} retry=${accounts.load} />`}
     ${problem === undefined && accounts.status.value !== 'ready' && html`<${Loading} />`}
     ${problem === undefined && accounts.status.value === 'ready' && html`<${Empty} title="No such account"
-      text="It was disconnected, or the address is mistyped."><a class="button" href=${hrefOf('/accounts')}>All accounts</a><//>`}
+      text="It was disconnected, or the address is mistyped."><a class="button"
+        href=${hrefOf('/accounts')}>All accounts</a><//>`}
   <//>`
 }

@@ -54,10 +54,12 @@ function Counts (): Node {
     <${Loaded} list=${metrics} retry=${loadMetrics} empty=${html`<${Empty} title="Nothing was counted yet"
       text="Every post that is found, changed or gone is counted here within seconds." />`}>
       ${() => html`<div class="box-body">
-        <div class="chips" role="group" aria-label="Event of the chart">${metrics.items.value.map(({ name }) => html`<button key=${name} type="button"
+        <div class="chips" role="group"
+          aria-label="Event of the chart">${metrics.items.value.map(({ name }) => html`<button key=${name} type="button"
           class="chip" aria-pressed=${name === event} onClick=${choose(name)}>${name}</button>`)}</div>
         <${Chart} key=${event} event=${event} /></div>
-        <${Table} label="Counts of today" columns=${columns} rows=${metrics.items.value.filter(({ name }) => name.includes(q))}
+        <${Table} label="Counts of today" columns=${columns}
+          rows=${metrics.items.value.filter(({ name }) => name.includes(q))}
           idOf=${({ name }: Metric) => name} />`}
     <//>
   </section>`

@@ -31,9 +31,12 @@ export function toAddress (typed: string): string {
 async function connect ({ instance = '', token = '' }: Record<string, string>): Promise<void> {
   const again = connecting.peek()?.again
   const way = method.peek()
-  const common = { method: way, returnTo: '/console/accounts?connected=1', ...(way === 'token' ? { token: token.trim() } : {}) }
+  const proof = way === 'token' ? { token: token.trim() } : {}
+  const common = { method: way, returnTo: '/console/accounts?connected=1', ...proof }
   const connection = again === undefined
-    ? await post<Connection>('/v1/social/connections', { platform: 'mastodon', instance: toAddress(instance), ...common })
+    ? await post<Connection>('/v1/social/connections', {
+      platform: 'mastodon', instance: toAddress(instance), ...common
+    })
     : await post<Connection>(`/v1/social/accounts/${again.id}/reconnect`, common)
   if (connection.authorizeUrl !== undefined) {
     location.assign(connection.authorizeUrl)
@@ -63,16 +66,22 @@ export function ConnectDialog (): Node | null {
   if (open === undefined) return null
   const isToken = method.value === 'token'
   const allPlaces = isToken ? { ...places, 'social.connect_denied': 'token', 'social.scope_missing': 'token' } : places
-  return html`<${Dialog} title=${open.again === undefined ? 'Connect an account' : `Sign ${open.again.label} in again`} close=${close}>
+  const title = open.again === undefined ? 'Connect an account' : `Sign ${open.again.label} in again`
+  return html`<${Dialog} title=${title} close=${close}>
     <${Form} act=${connect} submit=${isToken ? 'Connect' : 'Continue at the server'} places=${allPlaces}>
       ${(errors: Record<string, string>) => html`
-        ${open.again === undefined && html`<${Field} name="instance" label="Server address" placeholder="mastodon.social" required maxlength="2083"
-          autocapitalize="none" spellcheck="false" autofocus hint="Any server that speaks the Mastodon interface." error=${errors['instance']} />`}
+        ${open.again === undefined && html`<${Field} name="instance" label="Server address"
+          placeholder="mastodon.social" required maxlength="2083"
+          autocapitalize="none" spellcheck="false" autofocus hint="Any server that speaks the Mastodon interface."
+            error=${errors['instance']} />`}
         <fieldset class="bare-set"><legend class="hidden">How to sign in</legend>
-          <div class="choice"><${Choice} value="oauth" word="Sign in there" /><${Choice} value="token" word="Paste a token" /></div></fieldset>
+          <div class="choice"><${Choice} value="oauth" word="Sign in there" /><${Choice} value="token"
+            word="Paste a token" /></div></fieldset>
         ${isToken
-          ? html`<${Field} name="token" label="Access token" type="password" autocomplete="off" required maxlength="4096"
-              hint="Made in the server's settings under Development, with the right to read." error=${errors['token']} />`
+          ? html`<${Field} name="token" label="Access token" type="password" autocomplete="off" required
+            maxlength="4096"
+              hint="Made in the server's settings under Development, with the right to read."
+                error=${errors['token']} />`
           : html`<p class="small muted">The server asks you to allow reading, and sends you back here.</p>`}`}
     <//>
   <//>`

@@ -40,19 +40,21 @@ function feedOf (list: readonly Account[]): Post[] {
 function Cards ({ list }: { list: readonly Account[] }): Node {
   const all = accounts.items.value
   const trouble = all.filter(({ health }) => health.state !== 'active').length
-  const found = metricOf('social.post.discovered')
+  const { value, delta } = metricOf('social.post.discovered') ?? { value: 0, delta: 0 }
   const files = list.flatMap(({ id }) => downloads.get(id).items.value)
   const moving = files.filter(isMoving).length
+  const rules = alerts.items.value.length
   const firing = alerts.items.value.filter(({ instance }) => instance?.state === 'firing').length
   return html`<div class="cards">
     <${Card} label="Accounts" value=${count(all.length)} href=${hrefOf('/accounts')}
       note=${trouble > 0 ? `${count(trouble)} need a hand` : 'all active'} />
-    <${Card} label="Posts today" value=${count(found?.value ?? 0)} href=${hrefOf('/analytics')}
-      note=${found !== undefined && found.delta > 0 ? `+${count(found.delta)} in this minute` : 'found since midnight, UTC'} />
-    <${Card} label="Downloads" value=${count(files.length - moving)} href=${hrefOf(list[0] === undefined ? '/accounts' : `/accounts/${list[0].id}?tab=downloads`)}
+    <${Card} label="Posts today" value=${count(value)} href=${hrefOf('/analytics')}
+      note=${delta > 0 ? `+${count(delta)} in this minute` : 'found since midnight, UTC'} />
+    <${Card} label="Downloads" value=${count(files.length - moving)}
+      href=${hrefOf(list[0] === undefined ? '/accounts' : `/accounts/${list[0].id}?tab=downloads`)}
       note=${moving > 0 ? `${count(moving)} on their way` : 'none on its way'} />
     <${Card} label="Alerts" value=${count(firing)} href=${hrefOf('/analytics')}
-      note=${firing > 0 ? 'firing now' : alerts.items.value.length === 0 ? 'no rule yet' : `${plural(alerts.items.value.length, 'rule')}, all quiet`} />
+      note=${firing > 0 ? 'firing now' : rules === 0 ? 'no rule yet' : `${plural(rules, 'rule')}, all quiet`} />
   </div>`
 }
 
@@ -62,14 +64,18 @@ function Feed ({ list }: { list: readonly Account[] }): Node {
   const isReady = list.every(({ id }) => ['ready', 'refused'].includes(posts.get(id).status.value))
   const refused = list.map(({ id }) => posts.get(id)).find(({ problem }) => problem.value !== undefined)
   useEffect(() => { wantAssets(items) }, [items.map(({ id }) => id).join()])
+  const nothing = query.value.get('q') === null
+    ? 'No post was read yet. Open an account and press “Sync now”.'
+    : 'No post of the feed fits.'
   const byId = new Map(list.map((account) => [account.id, account]))
   return html`<section class="box" aria-labelledby="feed-title">
     <header><h2 id="feed-title">Feed</h2><span class="small muted">newest first, of all accounts</span>
-      <span class="acts">${first !== undefined && html`<${AsRequest} call=${{ method: 'GET', path: `${posts.get(first.id).path}?limit=50` }} />`}</span></header>
-    ${refused?.problem.value !== undefined && html`<${Refused} problem=${refused.problem.value} retry=${async () => await refused.load()} />`}
+      <span class="acts">${first !== undefined && html`<${AsRequest}
+        call=${{ method: 'GET', path: `${posts.get(first.id).path}?limit=50` }} />`}</span></header>
+    ${refused?.problem.value !== undefined && html`<${Refused} problem=${refused.problem.value}
+      retry=${async () => await refused.load()} />`}
     ${items.length === 0 && !isReady && html`<${Loading} />`}
-    ${items.length === 0 && isReady && html`<p class="box-body muted">${query.value.get('q') === null
-      ? 'No post was read yet. Open an account and press “Sync now”.' : 'No post of the feed fits.'}</p>`}
+    ${items.length === 0 && isReady && html`<p class="box-body muted">${nothing}</p>`}
     ${items.map((post) => html`<${PostRow} key=${post.id} post=${post} account=${byId.get(post.accountId)} />`)}
   </section>`
 }
@@ -80,9 +86,11 @@ export function Home (): Node {
   useFeeds(list)
   const stored = accounts.items.value.reduce((sum, { counts }) => sum + counts.stored, 0)
   const isNew = accounts.status.value === 'ready' && stored === 0
-  return html`<${Page} title="Home" acts=${html`<${Button} icon="plus" kind="primary" act=${() => { openConnect() }}>Connect an account<//>`}>
+  return html`<${Page} title="Home" acts=${html`<${Button} icon="plus" kind="primary"
+    act=${() => { openConnect() }}>Connect an account<//>`}>
     <${Loaded} list=${accounts} retry=${accounts.load} empty=${html`<${Steps} />`}>
-      ${() => html`<div class="stack">${isNew && html`<${Steps} />`}<${Cards} list=${list} /><${Feed} list=${list} /></div>`}
+      ${() => html`<div class="stack">${isNew && html`<${Steps} />`}<${Cards} list=${list} /><${Feed} list=${list} />
+        </div>`}
     <//>
   <//>`
 }

@@ -24,7 +24,8 @@ function Item ({ item }: { item: InboxItem }): Node {
       <p class="small muted"><${Time} at=${createdAt} /></p>
     </div>
     <div class="item-acts">
-      <${Button} act=${async () => { await actOn(item, isRead ? 'unread' : 'read') }}>${isRead ? 'Mark unread' : 'Mark read'}<//>
+      <${Button} act=${async () => { await actOn(item, isRead ? 'unread' : 'read') }}>
+        ${isRead ? 'Mark unread' : 'Mark read'}<//>
       <${Button} act=${async () => { await actOn(item, 'archive') }}>Archive<//>
     </div>
   </article>`
@@ -40,8 +41,10 @@ export function Inbox (): Node {
     acts=${html`<${AsRequest} call=${{ method: 'GET', path: `${inbox.path}?limit=50` }} />
       <${Button} icon="check" isDisabled=${unread === 0} act=${readAll}>Mark all read<//>`}>
     <${Loaded} list=${inbox} retry=${inbox.load} empty=${html`<${Empty} title="Nothing here"
-      text="When an alert rule fires, it says so here and by mail."><a class="button" href="/console/analytics">Make a rule</a><//>`}>
-      ${() => html`<section class="box" aria-label="Items">${shown.map((item) => html`<${Item} key=${item.id} item=${item} />`)}
+      text="When an alert rule fires, it says so here and by mail."><a class="button"
+        href="/console/analytics">Make a rule</a><//>`}>
+      ${() => html`<section class="box" aria-label="Items">${shown.map((item) => html`<${Item} key=${item.id}
+        item=${item} />`)}
         ${shown.length === 0 && html`<p class="box-body muted">No item fits.</p>`}
         ${inbox.hasMore.value && html`<p class="box-body"><${Button} act=${inbox.more}>Older items<//></p>`}</section>`}
     <//>

@@ -11,7 +11,8 @@ import type { CapturedMail } from '../stores/shapes.ts'
 
 function Mail ({ mail: { to, subject, text, at } }: { mail: CapturedMail }): Node {
   return html`<article class="box mail">
-    <header><h2 class="text">${subject}</h2><span class="small muted acts"><span class="cut">${to}</span><${Time} at=${at} /></span></header>
+    <header><h2 class="text">${subject}</h2><span class="small muted acts"><span class="cut">${to}</span><${Time}
+      at=${at} /></span></header>
     <p class="box-body text">${text}</p>
   </article>`
 }
@@ -35,7 +36,8 @@ export function MailBox ({ to }: { to?: string | undefined }): Node {
 
 export function Mails (): Node {
   return html`<${Page} title="Mails" sub="Kept here because no mail server is configured; the newest 200."
-    acts=${html`<${AsRequest} call=${{ method: 'GET', path: mailsPath }} /><${Button} icon="sync" act=${mails.load}>Read again<//>`}>
+    acts=${html`<${AsRequest} call=${{ method: 'GET', path: mailsPath }} /><${Button} icon="sync"
+      act=${mails.load}>Read again<//>`}>
     <${MailBox} />
   <//>`
 }

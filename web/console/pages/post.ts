@@ -12,7 +12,8 @@ import { assetText } from './words.ts'
 function Media ({ asset }: { asset: Asset }): Node {
   const { thumbUrl, url, alt, width, height, state } = asset
   if (state === 'ready' && (thumbUrl ?? url) !== undefined) {
-    return html`<${Picture} url=${thumbUrl ?? url} href=${url} alt=${alt ?? 'Picture without a description'} width=${width} height=${height} />`
+    return html`<${Picture} url=${thumbUrl ?? url} href=${url} alt=${alt ?? 'Picture without a description'}
+      width=${width} height=${height} />`
   }
   return html`<span class="no-picture small muted"><span>${assetText(asset)}</span></span>`
 }
@@ -21,28 +22,42 @@ function Figure ({ word, value }: { word: string, value: number | undefined }): 
   return value === undefined ? null : html`<span><strong>${count(value)}</strong> ${word}</span>`
 }
 
+const isWeb = /^https?:/
+
+interface Props { post: Post, account?: Account | undefined }
+
+function Head ({ post: { kind, state, publishedAt }, account }: Props): Node {
+  return html`<p class="post-head">
+    ${account !== undefined && html`<a class="post-who cut"
+      href=${hrefOf(`/accounts/${account.id}`)}>${account.label}</a>
+      <span class="muted cut">@${account.handle}</span>`}
+    <span class="muted small"><${Time} at=${publishedAt} /></span>
+    ${kind !== 'post' && html`<span class="tag">${kind}</span>`}
+    ${state === 'gone' && html`<span class="tag">removed at the platform</span>`}
+  </p>`
+}
+
+function Foot ({ metrics: { favourites, reblogs, replies }, url }: Post): Node {
+  return html`<p class="post-foot small muted figures">
+    <${Figure} word="favourites" value=${favourites} />
+    <${Figure} word="reblogs" value=${reblogs} />
+    <${Figure} word="replies" value=${replies} />
+    ${url !== null && isWeb.test(url) && html`<a href=${url} target="_blank" rel="noreferrer noopener">
+      original <${Icon} name="out" /></a>`}
+  </p>`
+}
+
 /** One post: who, when, what, with its pictures and its figures. */
-export function PostRow ({ post, account }: { post: Post, account?: Account | undefined }): Node {
-  const { id, text, publishedAt, metrics, state, url, kind } = post
-  const media = assetsOfPosts.value.get(id) ?? []
-  return html`<article class="post ${state === 'gone' ? 'gone' : ''}" aria-label="Post of ${account?.label ?? 'an account'}">
+export function PostRow ({ post, account }: Props): Node {
+  const media = assetsOfPosts.value.get(post.id) ?? []
+  return html`<article class="post ${post.state}" aria-label="Post of ${account?.label ?? 'this account'}">
     ${account !== undefined && html`<span class="avatar" aria-hidden="true">${initial(account.label)}</span>`}
     <div class="post-main">
-      <p class="post-head">
-        ${account !== undefined && html`<a class="post-who cut" href=${hrefOf(`/accounts/${account.id}`)}>${account.label}</a>
-          <span class="muted cut">@${account.handle}</span>`}
-        <span class="muted small"><${Time} at=${publishedAt} /></span>
-        ${kind !== 'post' && html`<span class="tag">${kind}</span>`}
-        ${state === 'gone' && html`<span class="tag">removed at the platform</span>`}
-      </p>
-      <p class="post-text text" dir="auto">${text}</p>
-      ${media.length > 0 && html`<div class="post-media">${media.map((asset) => html`<${Media} key=${asset.id} asset=${asset} />`)}</div>`}
-      <p class="post-foot small muted figures">
-        <${Figure} word="favourites" value=${metrics.favourites} />
-        <${Figure} word="reblogs" value=${metrics.reblogs} />
-        <${Figure} word="replies" value=${metrics.replies} />
-        ${url !== null && /^https?:/.test(url) && html`<a href=${url} target="_blank" rel="noreferrer noopener">original <${Icon} name="out" /></a>`}
-      </p>
+      <${Head} post=${post} account=${account} />
+      <p class="post-text text" dir="auto">${post.text}</p>
+      ${media.length > 0 && html`<div class="post-media">
+        ${media.map((asset) => html`<${Media} key=${asset.id} asset=${asset} />`)}</div>`}
+      <${Foot} ...${post} />
     </div>
   </article>`
 }

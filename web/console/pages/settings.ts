@@ -15,20 +15,23 @@ const themes: ReadonlyArray<[Theme, string]> = [['system', 'As the system'], ['l
 function Look (): Node {
   return html`<section class="box" aria-labelledby="look-title"><header><h2 id="look-title">Look</h2></header>
     <div class="box-body"><fieldset class="bare-set"><legend class="hidden">Colours</legend><div class="choice">
-      ${themes.map(([value, word]) => html`<label key=${value}><input type="radio" name="theme" value=${value} checked=${theme.value === value}
+      ${themes.map(([value, word]) => html`<label key=${value}><input type="radio" name="theme" value=${value}
+        checked=${theme.value === value}
         onChange=${() => { theme.value = value }} /><span>${word}</span></label>`)}
     </div></fieldset></div></section>`
 }
 
 function You (): Node {
   return html`<section class="box" aria-labelledby="you-title"><header><h2 id="you-title">You</h2>
-    <span class="acts"><${Button} icon="out" act=${async () => { await signOut(); location.assign(hrefOf('/')) }}>Sign out<//></span></header>
+    <span class="acts"><${Button} icon="out"
+      act=${async () => { await signOut(); location.assign(hrefOf('/')) }}>Sign out<//></span></header>
     <dl class="box-body facts">
       <dt>Name</dt><dd class="text">${user.value?.displayName}</dd>
       <dt>Email</dt><dd class="text">${user.value?.email}</dd>
       <dt>Workspace</dt><dd class="text">${workspace.value?.name}</dd>
       <dt>Roles</dt><dd>${workspace.value?.roles.join(', ')}</dd>
-      <dt>Ids</dt><dd>user <${IdText} id=${user.value?.id ?? ''} what="User id" />, workspace <${IdText} id=${workspace.value?.id ?? ''} what="Workspace id" /></dd>
+      <dt>Ids</dt><dd>user <${IdText} id=${user.value?.id ?? ''} what="User id" />, workspace <${IdText}
+        id=${workspace.value?.id ?? ''} what="Workspace id" /></dd>
       ${capturesMails.value && html`<dt>Mails</dt><dd><a href=${hrefOf('/mails')}>captured mails</a></dd>`}
     </dl></section>`
 }
@@ -40,12 +43,15 @@ function Password (): Node {
     turn.value++
     toast('Password changed. Your other sessions have ended.')
   }
-  return html`<section class="box" aria-labelledby="password-title"><header><h2 id="password-title">Password</h2></header>
+  return html`<section class="box" aria-labelledby="password-title"><header><h2 id="password-title">Password</h2>
+    </header>
     <div class="box-body narrow"><${Form} key=${turn.value} act=${change} submit="Change the password"
       places=${{ 'identity.weak_password': 'newPassword' }}>
-      ${(errors: Record<string, string>) => html`<input hidden type="email" autocomplete="username" value=${user.value?.email ?? ''} readonly aria-hidden="true" />
+      ${(errors: Record<string, string>) => html`<input hidden type="email" autocomplete="username"
+        value=${user.value?.email ?? ''} readonly aria-hidden="true" />
         <${Field} name="newPassword" label="New password" type="password" autocomplete="new-password"
-        required minlength="15" maxlength="1024" hint="15 characters or more. If you signed in more than five minutes ago, sign in again first."
+        required minlength="15" maxlength="1024"
+          hint="15 characters or more. If you signed in more than five minutes ago, sign in again first."
         error=${errors['newPassword']} />`}
     <//></div></section>`
 }

@@ -40,14 +40,17 @@ function to (next: View): () => void {
   return () => { view.value = next }
 }
 
-const email = (error: string | undefined): Node => html`<${Field} name="email" label="Email" type="email" autocomplete="username"
+const email = (error: string | undefined): Node => html`<${Field} name="email" label="Email" type="email"
+  autocomplete="username"
   required maxlength="254" error=${error} />`
 
 function SignIn (): Node {
   return html`<h1>Sign in</h1>
-    <${Form} act=${signIn} submit="Sign in" also=${html`<button type="button" class="link" onClick=${to('up')}>Create an account</button>`}>
+    <${Form} act=${signIn} submit="Sign in" also=${html`<button type="button" class="link"
+      onClick=${to('up')}>Create an account</button>`}>
       ${(errors: Record<string, string>) => html`${email(errors['email'])}
-        <${Field} name="password" label="Password" type="password" autocomplete="current-password" required maxlength="1024"
+        <${Field} name="password" label="Password" type="password" autocomplete="current-password" required
+          maxlength="1024"
           error=${errors['password']} />`}
     <//>`
 }
@@ -57,9 +60,11 @@ function SignUp (): Node {
     <${Form} act=${signUp} submit="Send me a code" places=${{ 'identity.weak_password': 'password' }}
       also=${html`<button type="button" class="link" onClick=${to('in')}>I have one</button>`}>
       ${(errors: Record<string, string>) => html`
-        <${Field} name="displayName" label="Your name" autocomplete="name" required maxlength="80" error=${errors['displayName']} />
+        <${Field} name="displayName" label="Your name" autocomplete="name" required maxlength="80"
+          error=${errors['displayName']} />
         ${email(errors['email'])}
-        <${Field} name="password" label="Password" type="password" autocomplete="new-password" required minlength="15" maxlength="1024"
+        <${Field} name="password" label="Password" type="password" autocomplete="new-password" required minlength="15"
+          maxlength="1024"
           hint="15 characters or more; a sentence is good." error=${errors['password']} />
         <${Field} name="workspaceName" label="Workspace" maxlength="80" hint="Optional; named after you if left empty."
           error=${errors['workspaceName']} />`}
@@ -69,9 +74,11 @@ function SignUp (): Node {
 function Code (): Node {
   return html`<h1>Enter the code</h1>
     <p>We sent six digits to <strong class="text">${flow.value?.email}</strong>. They are good for 10 minutes.</p>
-    <${Form} act=${verify} submit="Continue" places=${{ 'identity.code_wrong': 'code', 'http.validation_failed': 'code' }}
+    <${Form} act=${verify} submit="Continue"
+      places=${{ 'identity.code_wrong': 'code', 'http.validation_failed': 'code' }}
       also=${html`<button type="button" class="link" onClick=${to('up')}>Start again</button>`}>
-      ${(errors: Record<string, string>) => html`<${Field} name="code" label="Code" inputmode="numeric" autocomplete="one-time-code" required
+      ${(errors: Record<string, string>) => html`<${Field} name="code" label="Code" inputmode="numeric"
+        autocomplete="one-time-code" required
         maxlength="20" placeholder="123456" class="code" error=${errors['code']} />`}
     <//>
     ${capturesMails.value && html`<p class="small muted">No mail server is set here:${' '}
@@ -104,8 +111,10 @@ export function FirstPassword (): Node {
     <p>The password you came with works once. Everything opens after this.</p>
     <${Form} act=${changePassword} submit="Save and go on" places=${{ 'identity.weak_password': 'newPassword' }}
       also=${html`<button type="button" class="link" onClick=${() => { void signOut() }}>Sign out</button>`}>
-      ${(errors: Record<string, string>) => html`<${Field} name="newPassword" label="New password" type="password" autocomplete="new-password"
-        required minlength="15" maxlength="1024" hint="15 characters or more; a sentence is good." error=${errors['newPassword']} />`}
+      ${(errors: Record<string, string>) => html`<${Field} name="newPassword" label="New password" type="password"
+        autocomplete="new-password"
+        required minlength="15" maxlength="1024" hint="15 characters or more; a sentence is good."
+          error=${errors['newPassword']} />`}
     <//>
   </div></main>`
 }

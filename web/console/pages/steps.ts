@@ -4,8 +4,9 @@ import { Icon } from '../parts/icon.ts'
 import { Progress } from '../parts/progress.ts'
 import { go } from '../router.ts'
 import { accounts } from '../stores/accounts.ts'
-import { syncNow } from './sync.ts'
+import type { Account } from '../stores/shapes.ts'
 import { openConnect } from './connect.ts'
+import { syncNow } from './sync.ts'
 import { syncText } from './words.ts'
 
 function Step ({ n, title, isDone, isNext, children }: {
@@ -17,25 +18,30 @@ function Step ({ n, title, isDone, isNext, children }: {
   </li>`
 }
 
+function SyncStep ({ account }: { account: Account }): Node {
+  return account.sync.state === 'running'
+    ? html`<${Progress} label="Sync of ${account.label}" done=${0} total=${null} text=${syncText(account)} />`
+    : html`<${Button} kind="primary" icon="sync" act=${async () => await syncNow(account)}>Sync now<//>`
+}
+
 /** The way from an empty workspace to something that moves. */
 export function Steps (): Node {
   const [account] = accounts.items.value
   const isConnected = account !== undefined
-  const isSyncing = account?.sync.state === 'running'
-  const hasPosts = (account?.counts.stored ?? 0) > 0
+  const hasPosts = isConnected && account.counts.stored > 0
+  const connect = html`<${Button} kind="primary" icon="plus" act=${() => { openConnect() }}>Connect an account<//>`
   return html`<section class="box steps" aria-label="First steps"><ol>
     <${Step} n=${1} title="Connect" isDone=${isConnected} isNext=${!isConnected}>
       <p class="muted">Sign in to an account of any Mastodon-compatible server, or paste a token of it.</p>
-      ${!isConnected && html`<${Button} kind="primary" icon="plus" act=${() => { openConnect() }}>Connect an account<//>`}
+      ${!isConnected && connect}
     <//>
     <${Step} n=${2} title="Sync" isDone=${hasPosts} isNext=${isConnected && !hasPosts}>
       <p class="muted">Read its posts and fetch their pictures; later it goes on by itself.</p>
-      ${account !== undefined && !isSyncing && !hasPosts && html`<${Button} kind="primary" icon="sync" act=${async () => await syncNow(account)}>Sync now<//>`}
-      ${account !== undefined && isSyncing && html`<${Progress} label="Sync of ${account.label}" done=${0} total=${null} text=${syncText(account)} />`}
+      ${isConnected && !hasPosts && html`<${SyncStep} account=${account} />`}
     <//>
     <${Step} n=${3} title="See" isDone=${false} isNext=${hasPosts}>
       <p class="muted">Posts arrive here while they are read; downloads and counts move on the account's own page.</p>
-      ${account !== undefined && html`<${Button} act=${() => { go(`/accounts/${account.id}`) }}>Open ${account.label}<//>`}
+      ${isConnected && html`<${Button} act=${() => { go(`/accounts/${account.id}`) }}>Open ${account.label}<//>`}
     <//>
   </ol></section>`
 }

@@ -12,7 +12,10 @@ export function healthOf ({ health }: Pick<Account, 'health'>): { tone: Tone, wo
 }
 
 const syncWords: Record<Account['sync']['state'], [Tone, string]> = {
-  idle: ['muted', 'not synced yet'], running: ['info', 'syncing'], done: ['good', 'up to date'], failed: ['bad', 'sync failed']
+  idle: ['muted', 'not synced yet'],
+  running: ['info', 'syncing'],
+  done: ['good', 'up to date'],
+  failed: ['bad', 'sync failed']
 }
 
 export function syncOf ({ sync }: Pick<Account, 'sync'>): { tone: Tone, word: string } {
@@ -31,7 +34,12 @@ export function downloadTone ({ state }: Download): Tone {
 }
 
 const assetWords: Record<string, string> = {
-  pending: 'waits for its turn', fetching: 'is being fetched', rejected: 'was refused', gone: 'is gone', failed: 'could not be fetched', skipped: 'was skipped'
+  pending: 'waits for its turn',
+  fetching: 'is being fetched',
+  rejected: 'was refused',
+  gone: 'is gone',
+  failed: 'could not be fetched',
+  skipped: 'was skipped'
 }
 
 export function assetText ({ state, reason, kind }: Asset): string {

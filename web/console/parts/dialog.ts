@@ -17,7 +17,8 @@ export function Dialog ({ title, close, children }: Props): Node {
     onMouseDown=${(event: MouseEvent) => { if (event.target === element.current) close() }}>
     <div class="dialog-body">
       <header><h2>${title}</h2>
-        <button type="button" class="bare" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>
+        <button type="button" class="bare" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
+          </header>
       ${children}
     </div>
   </dialog>`

@@ -65,8 +65,10 @@ export function Form ({ act, submit, places = {}, onRefused, children, also }: F
     ${children(errors)}
     ${problem !== undefined && Object.keys(errors).length === 0 && html`<div class="form-problem" role="alert">
       <strong>${problem.detail ?? problem.title}</strong> ${adviceOf(problem)}
-      <span class="small muted figures"><code>${problem.code}</code>${problem.requestId !== undefined && ` · request ${problem.requestId}`}</span>
+      <span class="small muted figures"><code>${problem.code}
+        </code>${problem.requestId !== undefined && ` · request ${problem.requestId}`}</span>
     </div>`}
-    <div class="form-end"><button class="button primary" aria-busy=${isBusy}><span>${submit}</span></button>${also}</div>
+    <div class="form-end"><button class="button primary" aria-busy=${isBusy}><span>${submit}</span></button>${also}
+      </div>
   </form>`
 }

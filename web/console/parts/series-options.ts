@@ -28,7 +28,12 @@ export function plotOptions ({ place, kind, isDaily, onMove }: Wish): uPlot.Opti
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.08)] } },
     axes: [
       { ...axis, grid: { show: false }, space: 70 },
-      { ...axis, size: 46, space: 32, values: (_plot, ticks) => ticks.map((tick) => Number.isInteger(tick) ? count(tick) : '') }
+      {
+        ...axis,
+        size: 46,
+        space: 32,
+        values: (_plot, ticks) => ticks.map((tick) => Number.isInteger(tick) ? count(tick) : '')
+      }
     ],
     series: [{}, {
       stroke: colour('accent'),

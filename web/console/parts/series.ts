@@ -11,7 +11,14 @@ export interface Points {
   values: ReadonlyArray<number | null>
 }
 
-interface Props { label: string, unit: string, points: Points, kind?: 'bars' | 'line', isDaily?: boolean, note?: Children }
+interface Props {
+  label: string
+  unit: string
+  points: Points
+  kind?: 'bars' | 'line'
+  isDaily?: boolean
+  note?: Children
+}
 
 /** Bars or a line over time with exact values under the pointer; it keeps its height whatever it shows. */
 export function Series ({ label, unit, points, kind = 'bars', isDaily = false, note }: Props): Node {

@@ -9,7 +9,7 @@ const shapes: Record<Tone, string> = {
   warn: 'M8 2.500 14 13H2z',
   bad: 'M5.300 2.500h5.400l2.800 2.800v5.400l-2.800 2.800H5.300l-2.800-2.800V5.300z',
   info: 'M8 2.500 13.500 8 8 13.500 2.500 8z',
-  muted: 'M8 3.500a4.500 4.500 0 1 0 0 9 4.500 4.500 0 0 0 0-9zm0 1.800a2.700 2.700 0 1 1 0 5.400 2.700 2.700 0 0 1 0-5.400z'
+  muted: 'M8 3.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zm0 1.800a2.7 2.7 0 1 1 0 5.4 2.7 2.7 0 0 1 0-5.4z'
 }
 
 interface Props { tone: Tone, word: string, since?: string | null | undefined }

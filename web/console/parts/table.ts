@@ -29,10 +29,12 @@ export function Table<T> ({ label, columns, rows, idOf, hrefOf, current, more }:
   const [from, setFrom] = useState(0)
   const shown = rows.slice(from, from + step)
   const last = from + shown.length
-  const classOf = ({ isFigure, isExtra }: Column<T>): string => `${isFigure === true ? 'figure' : ''} ${isExtra === true ? 'extra' : ''}`
+  const classOf = ({ isFigure, isExtra }: Column<T>): string =>
+    `${isFigure === true ? 'figure' : ''} ${isExtra === true ? 'extra' : ''}`
   return html`<div class="table-frame">
     <table aria-label=${label}>
-      <thead><tr>${columns.map((column) => html`<th key=${column.key} scope="col" class=${classOf(column)}>${column.head}</th>`)}</tr></thead>
+      <thead><tr>${columns.map((column) => html`<th key=${column.key} scope="col"
+        class=${classOf(column)}>${column.head}</th>`)}</tr></thead>
       <tbody>${shown.map((row) => {
         const id = idOf(row)
         return html`<tr key=${id} class=${id === current ? 'current' : ''}>${columns.map((column, index) => html`
@@ -43,7 +45,8 @@ export function Table<T> ({ label, columns, rows, idOf, hrefOf, current, more }:
     </table>
     ${(from > 0 || last < rows.length || more !== undefined) && html`<nav class="pager" aria-label="Pages of ${label}">
       <span class="small muted figures">${from + 1}–${last} of ${rows.length}${more === undefined ? '' : '+'}</span>
-      <button type="button" class="button" disabled=${from === 0} onClick=${() => { setFrom(Math.max(0, from - step)) }}>Back</button>
+      <button type="button" class="button" disabled=${from === 0}
+        onClick=${() => { setFrom(Math.max(0, from - step)) }}>Back</button>
       <button type="button" class="button" disabled=${last >= rows.length && more === undefined}
         onClick=${() => { if (last < rows.length) setFrom(last); else void more?.() }}>More</button>
     </nav>`}

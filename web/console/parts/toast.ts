@@ -22,7 +22,8 @@ export function Toasts (): Node {
   return html`<div class="toasts" role="status" aria-live="polite">
     ${notes.value.map(({ id, text, tone }) => html`<div key=${id} class="toast ${tone}">
       <${Icon} name=${tone === 'good' ? 'check' : 'alert'} /><span>${text}</span>
-      <button type="button" class="bare" aria-label="Close" onClick=${() => { drop(id) }}><${Icon} name="close" /></button>
+      <button type="button" class="bare" aria-label="Close" onClick=${() => { drop(id) }}><${Icon} name="close" />
+        </button>
     </div>`)}
   </div>`
 }

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals'
 import { get } from '../api.ts'
+import { toast } from '../parts/toast.ts'
 import { problemOf } from '../problem.ts'
 import { calmly, type Page } from './list.ts'
 import type { Asset } from './shapes.ts'
@@ -34,8 +35,8 @@ async function readOf (accountId: string, postIds: readonly string[]): Promise<v
       assetsOfPosts.value = found
       isTold = false
     } catch (error) {
-      // The posts stand without their pictures; the socket's dot and the lists say what is wrong.
-      if (!isTold) console.info(problemOf(error).title)
+      // The posts stand without their pictures; one sentence says why.
+      if (!isTold) toast(`Pictures could not be read: ${problemOf(error).title}`, 'bad')
       isTold = true
       return
     }

@@ -4,6 +4,7 @@ import { follow, type Pub } from '../live.ts'
 import { problemOf, type Problem } from '../problem.ts'
 import { calmly, type Page, type Status } from './list.ts'
 import { createShelf, gather } from './shared.ts'
+import type { Tone } from '../parts/status.ts'
 import type { Happening } from '../parts/story.ts'
 import type { Download, DownloadState } from './shapes.ts'
 
@@ -28,7 +29,8 @@ export const downloads = createShelf((accountId) => {
       const known = next.get(value.id)
       // Bytes are a high-water mark: a page read a moment ago never turns a bar back.
       const bytes = Math.max(value.bytes, known?.bytes ?? 0)
-      const state = known !== undefined && ended.includes(known.state) && !ended.includes(value.state) ? known.state : value.state
+      const isOver = known !== undefined && ended.includes(known.state) && !ended.includes(value.state)
+      const state = isOver ? known.state : value.state
       next.set(value.id, { ...known, ...value, bytes, state })
     }
     byId.value = next
@@ -68,34 +70,47 @@ export const downloads = createShelf((accountId) => {
 
   const items = computed(() => [...byId.value.values()].sort(inOrder))
   return {
-    store: { path, items, status, problem, hasMore: signal(false), load, storyOf: (download: Download) => storyOf(download, seen) },
+    store: {
+      path,
+      items,
+      status,
+      problem,
+      hasMore: signal(false),
+      load,
+      storyOf: (download: Download) => storyOf(download, seen)
+    },
     open: () => follow(`social.downloads:${accountId}`, { getState: load, onPub })
   }
 })
 
-const rank = (download: Download): number => isMoving(download) && download.state !== 'queued' ? 0 : download.state === 'queued' ? 2 : 1
+function rank ({ state }: Download): number {
+  if (state === 'queued') return 2
+  return ended.includes(state) || state === 'paused' ? 1 : 0
+}
 
 function inOrder (a: Download, b: Download): number {
   return rank(a) - rank(b) || (a.id < b.id ? 1 : -1)
 }
 
-function note (seen: Map<string, Happening[]>, id: string, { state, restarts, errorCode }: Download, at: number): void {
+const toneOf = (state: DownloadState): Tone => state === 'done' ? 'good' : state === 'failed' ? 'bad' : 'info'
+
+function whyOf ({ restarts, errorCode }: Download): string | undefined {
+  return errorCode ?? (restarts > 0 ? `restarted ${restarts}×` : undefined)
+}
+
+function note (seen: Map<string, Happening[]>, id: string, download: Download, at: number): void {
   const story = seen.get(id) ?? []
+  const { state } = download
   if (story.at(-1)?.what !== state) {
-    story.push({
-      at: new Date(at).toISOString(),
-      what: state,
-      tone: state === 'done' ? 'good' : state === 'failed' ? 'bad' : 'info',
-      ...(errorCode === null || errorCode === undefined ? restarts > 0 ? { why: `restarted ${restarts}×` } : {} : { why: errorCode })
-    })
+    story.push({ at: new Date(at).toISOString(), what: state, tone: toneOf(state), why: whyOf(download) })
   }
   seen.set(id, story.slice(-30))
 }
 
-function storyOf ({ id, state, createdAt, updatedAt, errorCode }: Download, seen: Map<string, Happening[]>): Happening[] {
+function storyOf (download: Download, seen: Map<string, Happening[]>): Happening[] {
+  const { id, state, createdAt, updatedAt } = download
   const story = seen.get(id) ?? []
   const start: Happening[] = createdAt === undefined ? [] : [{ at: createdAt, what: 'asked for', tone: 'muted' }]
   if (story.at(-1)?.what === state || updatedAt === undefined) return [...start, ...story]
-  const why = errorCode === null ? {} : { why: errorCode }
-  return [...start, ...story, { at: updatedAt, what: state, tone: state === 'done' ? 'good' : state === 'failed' ? 'bad' : 'info', ...why }]
+  return [...start, ...story, { at: updatedAt, what: state, tone: toneOf(state), why: whyOf(download) }]
 }

@@ -42,7 +42,9 @@ export async function loadMetrics (): Promise<{ data: Metric[], position: Positi
 export function openMetrics (workspaceId: string): () => void {
   return follow(`analytics.live:${workspaceId}`, {
     getState: loadMetrics,
-    onPub: ({ key, d }: Pub) => { if (key !== undefined && d['value'] !== undefined) apply(key, { ...d, name: key } as unknown as Metric) }
+    onPub ({ key, d }: Pub) {
+      if (key !== undefined && d['value'] !== undefined) apply(key, { ...d, name: key } as unknown as Metric)
+    }
   })
 }
 
@@ -54,7 +56,9 @@ export function metricOf (name: string): Metric | undefined {
 
 export function callOf (event: string): Call {
   return {
-    method: 'POST', path: '/v1/analytics/queries', body: { event, range: { last: '24h' }, grain: 'quarter', fill: 'zero' }
+    method: 'POST',
+    path: '/v1/analytics/queries',
+    body: { event, range: { last: '24h' }, grain: 'quarter', fill: 'zero' }
   }
 }
 

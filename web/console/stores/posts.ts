@@ -6,7 +6,11 @@ import type { Post } from './shapes.ts'
 interface BatchItem { postId: string, remoteId: string, change: string, publishedAt: string, text?: string }
 
 const pageSize = 50
-const byNewest = (a: Post, b: Post): number => a.publishedAt < b.publishedAt ? 1 : a.publishedAt > b.publishedAt ? -1 : a.id < b.id ? 1 : -1
+
+function byNewest (a: Post, b: Post): number {
+  if (a.publishedAt !== b.publishedAt) return a.publishedAt < b.publishedAt ? 1 : -1
+  return a.id < b.id ? 1 : -1
+}
 
 /** Posts by account: pages of the interface, moved by the batches of the feed. */
 export const posts = createShelf((accountId) => {
@@ -21,7 +25,8 @@ export const posts = createShelf((accountId) => {
     const oldest = shown.length < pageSize ? '' : shown.at(-1)?.publishedAt ?? ''
     const gone = new Set(items.filter(({ change }) => change === 'gone').map(({ postId }) => postId))
     // What is older than the pages read so far comes with its page.
-    const fresh = items.filter(({ postId, publishedAt, change }) => change !== 'gone' && !known.has(postId) && publishedAt > oldest)
+    const fresh = items.filter(({ postId, publishedAt, change }) =>
+      change !== 'gone' && !known.has(postId) && publishedAt > oldest)
     if (fresh.length > 0) list.put(fresh.map((item) => toPost(accountId, item)))
     for (const id of gone) list.change(id, (post) => ({ ...post, state: 'gone' }))
     if (fresh.length > 0 || items.some(({ postId }) => known.has(postId))) reload()

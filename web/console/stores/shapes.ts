@@ -1,8 +1,22 @@
 /** What the interface answers, as far as the console shows it. */
 export type HealthState = 'active' | 'needs_reauth' | 'disconnected'
-export interface Evidence { at: string, source: string, step: string, httpStatus: number | null, code: string | null, sentence: string }
+export interface Evidence {
+  at: string
+  source: string
+  step: string
+  httpStatus: number | null
+  code: string | null
+  sentence: string
+}
+
 export interface Health { state: HealthState, since: string, evidence: Evidence[] }
-export interface Sync { runId: string | null, pages: number, items: number, state: 'idle' | 'running' | 'done' | 'failed' }
+export interface Sync {
+  runId: string | null
+  pages: number
+  items: number
+  state: 'idle' | 'running' | 'done' | 'failed'
+}
+
 export interface Limit { key: string, limit: number, remaining: number, resetAt: string | null }
 export interface Counts { followers?: number, following?: number, posts?: number, stored: number }
 export interface Profile { name: string, handle: string, url: string | null, bio: string }

@@ -6,18 +6,21 @@ import { Progress, type ProgressState } from '../../parts/progress.ts'
 import { AsRequest } from '../../parts/request.ts'
 import { Empty, Loaded } from '../../parts/state.ts'
 import { Status } from '../../parts/status.ts'
-import { Story } from '../../parts/story.ts'
+import { Story, type Happening } from '../../parts/story.ts'
 import { Table, type Column } from '../../parts/table.ts'
 import { hrefOf, query, setQuery } from '../../router.ts'
 import { downloads, isMoving } from '../../stores/downloads.ts'
 import type { Account, Download } from '../../stores/shapes.ts'
 import { downloadTone } from '../words.ts'
 
-const barStates: Partial<Record<Download['state'], ProgressState>> = { done: 'done', failed: 'failed', cancelled: 'failed', paused: 'paused' }
+const barStates: Partial<Record<Download['state'], ProgressState>> = {
+  done: 'done', failed: 'failed', cancelled: 'failed', paused: 'paused'
+}
 
 function nameOf ({ name, url, id }: Download): string {
   if (name != null) return name
-  return url !== undefined && URL.canParse(url) ? new URL(url).pathname.split('/').slice(-2).join('/') : `file ${shortId(id)}`
+  if (url === undefined || !URL.canParse(url)) return `file ${shortId(id)}`
+  return new URL(url).pathname.split('/').slice(-2).join('/')
 }
 
 function textOf ({ bytes: done, total, rate, etaMs, state }: Download): string {
@@ -48,11 +51,12 @@ function Sum ({ items }: { items: readonly Download[] }): Node {
   const parts = [`${count(done)} of ${plural(items.length, 'file')}`, bytes(moved)]
   if (moving > 0 && rate > 0) parts.push(`${bytes(rate)}/s`)
   if (failed > 0) parts.push(`${count(failed)} failed`)
-  return html`<div class="box box-body"><${Progress} label="All downloads" done=${items.length - moving} total=${items.length}
+  return html`<div class="box box-body"><${Progress} label="All downloads" done=${items.length - moving}
+    total=${items.length}
     state=${moving === 0 ? 'done' : 'running'} text=${parts.join(' · ')} /></div>`
 }
 
-function Detail ({ download, story }: { download: Download, story: ReturnType<ReturnType<typeof downloads.get>['storyOf']> }): Node {
+function Detail ({ download, story }: { download: Download, story: readonly Happening[] }): Node {
   const { id, fileId, sha256, type, restarts, errorCode, url } = download
   return html`<${Panel} title=${nameOf(download)} close=${() => { setQuery({ open: undefined }) }}>
     <${Bar} download=${download} />
@@ -80,7 +84,8 @@ export function Downloads ({ account }: { account: Account }): Node {
   return html`<${Loaded} list=${list} retry=${list.load} empty=${html`<${Empty} title="No download yet"
       text="Pictures of the posts are fetched after the page they stand on was read." />`}>
     ${() => html`<${Sum} items=${items} />
-      <${Table} label="Downloads" columns=${columns} rows=${items.filter((one) => nameOf(one).toLowerCase().includes(q))}
+      <${Table} label="Downloads" columns=${columns}
+        rows=${items.filter((one) => nameOf(one).toLowerCase().includes(q))}
         idOf=${({ id }: Download) => id} current=${open ?? undefined}
         hrefOf=${({ id }: Download) => hrefOf(`/accounts/${account.id}?tab=downloads&open=${id}`)} />
       ${detail !== undefined && html`<${Detail} key=${detail.id} download=${detail} story=${list.storyOf(detail)} />`}`}

@@ -27,19 +27,26 @@ export function HealthBox ({ account }: { account: Account }): Node {
   }
   useEffect(() => { void load() }, [account.id, account.health.since, account.health.state])
   const evidence = account.health.evidence.map(({ at, sentence, code, httpStatus, step, source }) => ({
-    at, what: sentence, tone: 'warn' as const, by: source, why: [step, httpStatus, code].filter((part) => part !== null).join(' · ')
+    at,
+    what: sentence,
+    tone: 'warn' as const,
+    by: source,
+    why: [step, httpStatus, code].filter((part) => part !== null).join(' · ')
   }))
   const fix = detail.value?.fix
   return html`<section class="box" aria-labelledby="health-title">
     <header><h2 id="health-title">Health</h2><span class="acts"><${Status} ...${healthOf(account)} /></span></header>
     <div class="box-body">
       ${problem.value !== undefined && html`<${Refused} problem=${problem.value} retry=${load} />`}
-      ${fix != null && html`<div class="fix"><p>${fix.text}</p><${Button} kind="primary" act=${() => { openConnect(account) }}>Sign in again<//></div>`}
+      ${fix != null && html`<div class="fix"><p>${fix.text}</p><${Button} kind="primary"
+        act=${() => { openConnect(account) }}>Sign in again<//></div>`}
       ${evidence.length === 0
         ? html`<p class="muted">Every call went through; there is nothing to do.</p>`
         : html`<${Story} label="What showed it" items=${evidence} />`}
-      ${account.limits.length > 0 && html`<dl class="facts small">${account.limits.map(({ key, limit, remaining, resetAt }) => html`
-        <dt key=${key}>Calls left (${key})</dt><dd class="figures">${count(remaining)} of ${count(limit)}, again <${Time} at=${resetAt} /></dd>`)}</dl>`}
+      ${account.limits.length > 0 && html`<dl
+        class="facts small">${account.limits.map(({ key, limit, remaining, resetAt }) => html`
+        <dt key=${key}>Calls left (${key})</dt><dd
+          class="figures">${count(remaining)} of ${count(limit)}, again <${Time} at=${resetAt} /></dd>`)}</dl>`}
     </div>
   </section>`
 }

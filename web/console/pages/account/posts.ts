@@ -19,9 +19,11 @@ export function Posts ({ account }: { account: Account }): Node {
   const fitting = list.items.value.filter(({ text }) => text.toLowerCase().includes(q))
   const shown = fitting.slice(-most)
   useEffect(() => { wantAssets(shown) }, [shown.map(({ id }) => id).join()])
-  return html`<${Loaded} list=${list} retry=${async () => await list.load()} empty=${html`<${Empty} title="No post was read yet"
+  return html`<${Loaded} list=${list} retry=${async () => await list.load()} empty=${html`<${Empty}
+    title="No post was read yet"
       text="A sync reads the posts page by page; they appear here while it runs.">
-      <${Button} kind="primary" icon="sync" isDisabled=${account.sync.state === 'running'} act=${async () => await syncNow(account)}>Sync now<//><//>`}>
+      <${Button} kind="primary" icon="sync" isDisabled=${account.sync.state === 'running'}
+        act=${async () => await syncNow(account)}>Sync now<//><//>`}>
     ${() => html`<section class="box" aria-label="Posts">
       <header><span class="small muted">newest first${fitting.length > most ? `, ${most} at a time` : ''}</span>
         <span class="acts"><${AsRequest} call=${{ method: 'GET', path: `${list.path}?limit=50` }} /></span></header>

@@ -32,9 +32,10 @@ export function Trend ({ account }: { account: Account }): Node {
   const back = useSignal(0)
   const rows = useSignal<Row[] | undefined>(undefined)
   const problem = useSignal<Problem | undefined>(undefined)
-  const endMs = newest === undefined ? 0 : Date.parse(`${newest.slice(0, 10)}T00:00:00Z`) + dayMs - back.value * window * dayMs
+  const endMs = newest === undefined ? 0 : Date.parse(newest.slice(0, 10)) + dayMs - back.value * window * dayMs
   const fromMs = endMs - window * dayMs
-  const path = `/v1/social/reports/engagement-by-day?accountId=${account.id}&from=${dayOf(fromMs)}&to=${dayOf(endMs)}&zone=UTC`
+  const range = `from=${dayOf(fromMs)}&to=${dayOf(endMs)}&zone=UTC`
+  const path = `/v1/social/reports/engagement-by-day?accountId=${account.id}&${range}`
   const load = async (): Promise<void> => {
     try {
       rows.value = (await get<{ rows: Row[] }>(path)).rows
@@ -44,16 +45,22 @@ export function Trend ({ account }: { account: Account }): Node {
     }
   }
   useEffect(() => { if (newest !== undefined) void load() }, [path, account.counts.stored])
-  if (newest === undefined) return html`<${Empty} title="Nothing to draw yet" text="The days appear once posts were read." />`
+  if (newest === undefined) {
+    return html`<${Empty} title="Nothing to draw yet"
+    text="The days appear once posts were read." />`
+  }
   if (problem.value !== undefined) return html`<${Refused} problem=${problem.value} retry=${load} />`
   if (rows.value === undefined) return html`<${Loading} lines=${8} />`
-  const sum = (key: 'favourites' | 'reblogs' | 'replies'): string => count(rows.value?.reduce((total, row) => total + (row[key] ?? 0), 0) ?? 0)
+  const known = rows.value
+  const sum = (key: 'favourites' | 'reblogs' | 'replies'): string =>
+    count(known.reduce((total, row) => total + (row[key] ?? 0), 0))
   return html`<section class="box" aria-label="Posts per day">
     <header><span class="small muted figures">${dayOf(fromMs)} to ${dayOf(endMs - dayMs)}</span><span class="acts">
       <${Button} icon="left" act=${() => { back.value++ }}>Older<//>
       <${Button} icon="right" isDisabled=${back.value === 0} act=${() => { back.value-- }}>Newer<//>
       <${AsRequest} call=${{ method: 'GET', path }} /></span></header>
-    <div class="box-body"><${Series} label="Posts per day" unit="posts" isDaily=${true} points=${pointsOf(rows.value, fromMs)} />
+    <div class="box-body"><${Series} label="Posts per day" unit="posts" isDaily=${true}
+      points=${pointsOf(known, fromMs)} />
       <dl class="figures-row">
         <div><dt>Favourites</dt><dd class="figures">${sum('favourites')}</dd></div>
         <div><dt>Reblogs</dt><dd class="figures">${sum('reblogs')}</dd></div>

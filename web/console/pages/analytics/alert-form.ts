@@ -9,19 +9,23 @@ import type { Alert } from '../../stores/shapes.ts'
 const usual = ['social.post.discovered', 'social.post.changed', 'social.post.gone']
 const windows = [['5m', '5 minutes'], ['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours']] as const
 
-const isEvent = /^[a-z][a-z0-9_.]{0,79}$/
-
 async function add (values: Record<string, string>): Promise<void> {
   const { name = '', event = '', op, threshold, last = '15m', onlyNew } = values
   const where = onlyNew === 'on' ? { where: [{ prop: 'isBackfill', op: 'eq', value: false }] } : {}
   await addAlert({
-    name, query: { event, ...where, range: { last } }, op: op as Alert['op'], threshold: Number(threshold), forMs: 0, everyMs: 5000
+    name,
+    query: { event, ...where, range: { last } },
+    op: op as Alert['op'],
+    threshold: Number(threshold),
+    forMs: 0,
+    everyMs: 5000
   })
 }
 
 /** A rule in one sentence: when an event is counted more often than a line, in a window. */
 export function AlertForm ({ close }: { close: () => void }): Node {
-  const names = [...new Set([...metrics.items.value.map(({ name }) => name), ...usual])].filter((name) => isEvent.test(name))
+  const known = metrics.items.value.map(({ name }) => name)
+  const names = [...new Set([...known, ...usual])]
   const save = async (values: Record<string, string>): Promise<void> => {
     await add(values)
     close()
@@ -30,16 +34,22 @@ export function AlertForm ({ close }: { close: () => void }): Node {
   return html`<${Dialog} title="New alert rule" close=${close}>
     <${Form} act=${save} submit="Make the rule">
       ${(errors: Record<string, string>) => html`
-        <${Field} name="name" label="Name" required maxlength="120" autofocus placeholder="A burst of posts" error=${errors['name']} />
-        <${Field} name="event" label="Event" error=${errors['query']}>${names.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}<//>
+        <${Field} name="name" label="Name" required maxlength="120" autofocus placeholder="A burst of posts"
+          error=${errors['name']} />
+        <${Field} name="event" label="Event" error=${errors['query']}>${names.map((name) => html`<option key=${name}
+          value=${name}>${name}</option>`)}<//>
         <div class="row">
-          <${Field} name="op" label="Fires at"><option value="gt">more than</option><option value="gte">at least</option>
+          <${Field} name="op" label="Fires at"><option value="gt">more than</option><option
+            value="gte">at least</option>
             <option value="lt">fewer than</option><option value="lte">at most</option><//>
-          <${Field} name="threshold" label="Count" type="number" min="0" step="1" required defaultValue="20" error=${errors['threshold']} />
-          <${Field} name="last" label="In the last">${windows.map(([value, word]) => html`<option key=${value} value=${value}
+          <${Field} name="threshold" label="Count" type="number" min="0" step="1" required defaultValue="20"
+            error=${errors['threshold']} />
+          <${Field} name="last" label="In the last">${windows.map(([value, word]) => html`<option key=${value}
+            value=${value}
             selected=${value === '15m'}>${word}</option>`)}<//>
         </div>
-        <label class="check"><input type="checkbox" name="onlyNew" defaultChecked=${true} /> <span>Only new posts, not those of a first sync</span></label>`}
+        <label class="check"><input type="checkbox" name="onlyNew"
+          defaultChecked=${true} /> <span>Only new posts, not those of a first sync</span></label>`}
     <//>
   <//>`
 }

@@ -20,21 +20,37 @@ const columns: ReadonlyArray<Column<Alert>> = [
   { key: 'name', head: 'Rule', cell: ({ name }) => html`<span class="text">${name}</span>` },
   { key: 'state', head: 'State', cell: (alert) => html`<${Status} ...${alertState(alert)} />` },
   { key: 'rule', head: 'Fires at', isExtra: true, cell: (alert) => html`<span class="text">${ruleText(alert)}</span>` },
-  { key: 'value', head: 'Value', isFigure: true, cell: ({ instance }) => instance?.value == null ? '–' : count(instance.value) }
+  {
+    key: 'value',
+    head: 'Value',
+    isFigure: true,
+    cell: ({ instance }) => instance?.value == null ? '–' : count(instance.value)
+  }
 ]
+
+const standing = (value: number, threshold: number): string =>
+  `The count stood at ${count(value)}; the threshold is ${count(threshold)}.`
+
+function newsOf (alert: Alert): Happening[] {
+  return alertNews.value.filter(({ alertId }) => alertId === alert.id).map(({ at, kind, value, threshold }) => ({
+    at, what: kind, tone: kind === 'firing' ? 'bad' : 'good', why: standing(value, threshold)
+  }))
+}
 
 /** What the rule looked at and what it saw, oldest first. */
 export function storyOf (alert: Alert): Happening[] {
-  const made: Happening = { at: alert.createdAt, what: 'rule made', tone: 'muted', why: ruleText(alert) }
-  const news: Happening[] = alertNews.value.filter(({ alertId }) => alertId === alert.id).map(({ at, kind, value, threshold }) => ({
-    at, what: kind, tone: kind === 'firing' ? 'bad' : 'good', why: `The count stood at ${count(value)}; the threshold is ${count(threshold)}.`
-  }))
-  const { instance } = alert
+  const { instance, createdAt, threshold } = alert
+  const made: Happening = { at: createdAt, what: 'rule made', tone: 'muted', why: ruleText(alert) }
+  const news = newsOf(alert)
   if (instance === null || news.some(({ at }) => at === instance.since)) return [made, ...news]
-  const why = instance.value === null ? {} : { why: `The count stood at ${count(instance.value)}; the threshold is ${count(alert.threshold)}.` }
-  // A tick is a fixed instant, so the first one may lie just before its rule.
-  const at = instance.since < alert.createdAt ? alert.createdAt : instance.since
-  return [made, ...news, { at, what: instance.state === 'normal' ? 'quiet again' : instance.state, tone: instance.state === 'firing' ? 'bad' : 'good', ...why }]
+  const { state, since, value } = instance
+  return [made, ...news, {
+    // A tick is a fixed instant, so the first one may lie just before its rule.
+    at: since < createdAt ? createdAt : since,
+    what: state === 'normal' ? 'quiet again' : state,
+    tone: state === 'firing' ? 'bad' : 'good',
+    why: value === null ? undefined : standing(value, threshold)
+  }]
 }
 
 function Detail ({ alert }: { alert: Alert }): Node {
@@ -48,7 +64,8 @@ function Detail ({ alert }: { alert: Alert }): Node {
     <${Status} ...${alertState(alert)} />
     <dl class="facts">
       <dt>Fires at</dt><dd>${ruleText(alert)}</dd>
-      ${alert.query.where?.map(({ prop, op, value }) => html`<dt key=${prop}>Only where</dt><dd><code>${prop} ${op} ${String(value)}</code></dd>`)}
+      ${alert.query.where?.map(({ prop, op, value }) => html`<dt key=${prop}>Only where</dt><dd>
+        <code>${prop} ${op} ${String(value)}</code></dd>`)}
       <dt>Looks every</dt><dd>${span(alert.everyMs)}</dd>
       <dt>Must hold for</dt><dd>${alert.forMs === 0 ? 'one look' : span(alert.forMs)}</dd>
       <dt>Id</dt><dd><${IdText} id=${alert.id} what="Rule id" /></dd>
@@ -67,11 +84,14 @@ export function Alerts (): Node {
   const detail = alerts.items.value.find(({ id }) => id === asked)
   const make = html`<${Button} icon="plus" act=${() => { isOpen.value = true }}>New rule<//>`
   return html`<section class="box" aria-labelledby="alerts-title">
-    <header><h2 id="alerts-title">Alert rules</h2><span class="acts"><${AsRequest} call=${{ method: 'GET', path: `${alerts.path}?limit=50` }} />${make}</span></header>
+    <header><h2 id="alerts-title">Alert rules</h2><span class="acts"><${AsRequest}
+      call=${{ method: 'GET', path: `${alerts.path}?limit=50` }} />${make}</span></header>
     <${Loaded} list=${alerts} retry=${alerts.load} empty=${html`<${Empty} title="No rule yet"
       text="A rule watches a count and tells you, in the inbox and by mail, when it crosses a line.">${make}<//>`}>
-      ${() => html`<${Table} label="Alert rules" columns=${columns} rows=${alerts.items.value.filter(({ name }) => name.toLowerCase().includes(q))}
-        idOf=${({ id }: Alert) => id} hrefOf=${({ id }: Alert) => hrefOf(`/analytics?alert=${id}`)} current=${asked ?? undefined}
+      ${() => html`<${Table} label="Alert rules" columns=${columns}
+        rows=${alerts.items.value.filter(({ name }) => name.toLowerCase().includes(q))}
+        idOf=${({ id }: Alert) => id} hrefOf=${({ id }: Alert) => hrefOf(`/analytics?alert=${id}`)}
+          current=${asked ?? undefined}
         more=${alerts.hasMore.value ? alerts.more : undefined} />`}
     <//>
     ${detail !== undefined && html`<${Detail} key=${detail.id} alert=${detail} />`}
