@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { buildPeople as build } from './app.ts'
-import { quickSignIn } from './people.ts'
+import { quickSignIn } from '../helper.ts'
 
 const base = '/v1/identity'
 const password = 'seventeen tall trees'

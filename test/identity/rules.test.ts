@@ -4,11 +4,10 @@ import { promisify } from 'node:util'
 import type { FastifyInstance } from 'fastify'
 import { SignJWT, generateKeyPair } from 'jose'
 import t from 'tap'
+import { quickSignIn, testEnvironment, type QuickPerson } from '../helper.ts'
 import { isDomainError } from '../../src/kernel/index.ts'
-import { testEnvironment } from '../helper.ts'
 import { until } from '../live/harness.ts'
 import { buildPeople as build } from './app.ts'
-import { quickSignIn, type QuickPerson } from './people.ts'
 
 const facts = { client: 'native', deviceName: null, ip: null, userAgent: null } as const
 
@@ -240,12 +239,16 @@ t.test('an emptied Redis logs nobody out and brings nobody back', async (t) => {
 })
 
 t.test('with Redis away requests are checked against MongoDB, and no session ends', async (t) => {
-  const app = await build(t)
+  const masterKeys = newMasterKeys('a')
+  const app = await build(t, { config: { MASTER_KEYS: masterKeys } })
   const [ann, bob] = [await quickSignIn(app), await quickSignIn(app)]
+  const other = await neighbour(t, app, masterKeys)
   await app.identity.logOut(bob.actor)
+  other.redis.disconnect()
+  t.equal(await outcome(authenticate(other, ann.accessToken)), 'ok')
+  t.equal(await outcome(authenticate(other, bob.accessToken)), 'identity.session_ended')
+  await other.redis.connect()
   app.redis.disconnect()
-  t.equal(await outcome(authenticate(app, ann.accessToken)), 'ok')
-  t.equal(await outcome(authenticate(app, bob.accessToken)), 'identity.session_ended')
   t.equal(await outcome(app.identity.refresh(ann.refreshToken)), 'identity.store_unavailable')
   t.equal(
     await outcome(app.identity.logIn({ email: ann.email, password: 'whatever it may be', client: 'web' }, facts)),

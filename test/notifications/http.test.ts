@@ -1,9 +1,8 @@
 import t from 'tap'
+import { drain, quickSignIn } from '../helper.ts'
 import { alertFired } from '../../src/analytics/index.ts'
 import { uuidv7 } from '../../src/kernel/index.ts'
-import { drain } from '../helper.ts'
 import { buildPeople as build } from '../identity/app.ts'
-import { quickSignIn } from '../identity/people.ts'
 
 const base = '/v1/notifications'
 

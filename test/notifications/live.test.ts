@@ -2,7 +2,7 @@ import t from 'tap'
 import { alertFired } from '../../src/analytics/index.ts'
 import { uuidv7 } from '../../src/kernel/index.ts'
 import { buildPeople as build } from '../identity/app.ts'
-import { quickSignIn, type QuickPerson } from '../identity/people.ts'
+import { quickSignIn, type QuickPerson } from '../helper.ts'
 import { dial } from '../live/harness.ts'
 
 t.test('an inbox is live: nothing twice, nothing missing, and nothing after the session', async (t) => {

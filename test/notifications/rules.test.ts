@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
+import { drain, quickSignIn, type QuickPerson } from '../helper.ts'
 import { alertFired, alertResolved } from '../../src/analytics/index.ts'
 import { uuidv7, type DomainEvent, type JobContext, type Session } from '../../src/kernel/index.ts'
-import { drain } from '../helper.ts'
 import { buildPeople as build } from '../identity/app.ts'
-import { quickSignIn, type QuickPerson } from '../identity/people.ts'
 
 interface Row { _id: string, [field: string]: unknown }
 
