@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import { LiveError, type DurableBinding, type ScriptRunner, type TopicDefinition, type TopicParams } from '../../src/kernel/index.ts'
+import {
+  LiveError, type DurableBinding, type ScriptRunner, type TopicDefinition, type TopicParams
+} from '../../src/kernel/index.ts'
 import { keysOf, newEpoch } from './keys.ts'
 import { itemOf, parseWire, payloadOf, type Item } from './publication.ts'
 import { readMeta, renewEpoch, seedDurable } from './scripts.ts'
@@ -17,7 +19,10 @@ export interface HistoryOptions {
 
 export type History = ReturnType<typeof createHistory>
 
-/** What Redis and the domains know of a channel's past. Everything throws `live.broker_unavailable` where Redis is away. */
+/**
+ * What Redis and the domains know of a channel's past. Everything throws `live.broker_unavailable` where Redis is
+ * away.
+ */
 export function createHistory ({ redis, redisKey, scripts, durableEpoch, replayOf }: HistoryOptions) {
   async function meta (topic: TopicDefinition, channel: string): Promise<Meta> {
     const keys = keysOf(channel)
@@ -38,7 +43,7 @@ export function createHistory ({ redis, redisKey, scripts, durableEpoch, replayO
   }
 
   /** The last item by doubling and halving: numbers have no holes. */
-  async function lastOf (topic: TopicDefinition, channel: string): Promise<{ offset: number, mid: string } | undefined> {
+  async function lastOf (topic: TopicDefinition, channel: string) {
     const at = async (from: number) => (await replay(topic, channel, from, 1))[0]
     let last = await at(1)
     if (last === undefined) return undefined

@@ -3,7 +3,9 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 type Client = FastifyInstance['redis']
 type Heard = (message: Buffer) => void
 
-/** The subscriber connection of a process. After a reconnect it subscribes again, then tells who must look for losses. */
+/**
+ * The subscriber connection of a process. After a reconnect it subscribes again, then tells who must look for losses.
+ */
 export interface Link {
   /** Resolves when the server confirmed: what is published from then on is heard. */
   listen (key: string, heard: Heard, options?: { isSharded?: boolean }): Promise<void>

@@ -27,9 +27,10 @@ export function startListener (app: FastifyInstance, live: HubLive): void {
   if (sources.byCollection.size === 0) return
   const marks = createMarkRepository(app.db)
   const documents = createDocuments(app.db, live, sources)
+  const registers = [app.metrics]
   const metrics = {
-    lag: new Gauge({ name: 'switchyard_live_listener_lag_ms', help: 'Age of the last change read', registers: [app.metrics] }),
-    resyncs: new Counter({ name: 'switchyard_live_listener_resyncs_total', help: 'Gaps of the stream', registers: [app.metrics] })
+    lag: new Gauge({ name: 'switchyard_live_listener_lag_ms', help: 'Age of the last change read', registers }),
+    resyncs: new Counter({ name: 'switchyard_live_listener_resyncs_total', help: 'Gaps of the stream', registers })
   }
   let isLost = false
 
@@ -67,14 +68,17 @@ export function startListener (app: FastifyInstance, live: HubLive): void {
       const isOurs = await marks.save(lease, { token: next, fence: turn.fence, at: app.clock.now() })
       if (!isOurs) throw new Error('another process listens')
     })
-    try {
-      if (token === null) await begin(turn, read)
+    const follow = async (): Promise<void> => {
       while (!turn.signal.aborted && failure === undefined && !stream.closed) {
         await read()
         await save()
       }
-      if (failure !== undefined) throw failure
+      if (failure !== undefined) throw new Error('a publication of the listener failed', { cause: failure })
       if (stream.closed && !turn.signal.aborted) throw new StreamLost('the stream ended')
+    }
+    try {
+      if (token === null) await begin(turn, read)
+      await follow()
     } finally {
       turn.signal.removeEventListener('abort', stop)
       stop()

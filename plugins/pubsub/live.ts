@@ -23,7 +23,8 @@ export interface HubFloor {
 export interface HubLive extends Live {
   hub: HubFloor
   /** A publication of the listener, which knows from the stream whether it is an edge. */
-  publishDocument (topic: TopicDefinition, params: TopicParams, input: PublishInput, isEdge: boolean): Promise<Published>
+  publishDocument (
+    topic: TopicDefinition, params: TopicParams, input: PublishInput, isEdge: boolean): Promise<Published>
 }
 
 interface LiveOptions {
@@ -49,7 +50,7 @@ export function createLive ({ topics, bindings, hub, publisher, shaper }: LiveOp
         ? await shaped(topic, params, input)
         : await publisher.append(topic, params, input)
     },
-    publishDocument: async (topic, params, input, isEdge) => await shaped(topic, params, input, isEdge ? true : false),
+    publishDocument: async (topic, params, input, isEdge) => await shaped(topic, params, input, isEdge),
     bind (topic, binding) {
       if (topics().get(topic.name) !== topic) throw new Error(`topic ${topic.name} is bound but not declared`)
       if (bindings.has(topic.name)) throw new Error(`topic ${topic.name} is bound twice`)

@@ -1,6 +1,7 @@
 import {
   LiveError, channelOf, uuidv7,
-  type Clock, type PublishInput, type Published, type ReplayItem, type ScriptRunner, type TopicDefinition, type TopicParams
+  type Clock, type PublishInput, type Published, type ReplayItem, type ScriptRunner, type TopicDefinition,
+  type TopicParams
 } from '../../src/kernel/index.ts'
 import { ask, type History } from './history.ts'
 import { keysOf, newEpoch } from './keys.ts'
@@ -32,10 +33,9 @@ export function createPublisher ({ scripts, history, clock, durableEpoch }: Publ
     const { history: list, meta, state: map, expiries, wire } = keysOf(channel)
     const mid = input.mid ?? uuidv7()
     const now = clock().ms()
-    const leaseMs = input.isDeleted === true ? 0 : topic.leaseMs ?? 0
     return published(await ask(async () => await scripts.run(appendState, [list, meta, map, expiries, wire], [
       mid, payloadOf({ ...input, mid }, now), newEpoch(), input.key as string, input.version ?? '',
-      input.isDeleted === true ? 'd' : '', now, leaseMs
+      input.isDeleted === true ? 'd' : '', now
     ])))
   }
 
@@ -54,8 +54,9 @@ export function createPublisher ({ scripts, history, clock, durableEpoch }: Publ
     const { history: list, meta, wire } = keysOf(channel)
     const { count, ttlMs } = topic.history ?? { count: 500, ttlMs: 24 * 3_600_000 }
     const epoch = await durableEpoch()
-    const [outcome, , top] = await ask(async () =>
-      await scripts.run(appendDurable, [list, meta, wire], [epoch, first, count, ttlMs, ...items])) as [number, string, number]
+    const answer = await ask(async () =>
+      await scripts.run(appendDurable, [list, meta, wire], [epoch, first, count, ttlMs, ...items]))
+    const [outcome, , top] = answer as [number, string, number]
     return { outcome, epoch, top }
   }
 

@@ -26,6 +26,8 @@ interface RepairOptions<C extends Heard> {
   count: (name: 'repairs' | 'epochs', topic: string) => void
 }
 
+interface Standing { epoch: string, last: number, mid: string | null }
+
 const retryMs = 1000
 const holeLimit = 1000
 
@@ -59,7 +61,7 @@ export function createRepair<C extends Heard> ({ history, take, discontinue, acc
     }
   }
 
-  async function fill (channel: C, before: { epoch: string, last: number, mid: string | null }, meta: Meta): Promise<void> {
+  async function fill (channel: C, before: Standing, meta: Meta): Promise<void> {
     count('repairs', channel.topic.name)
     const { topic, name } = channel
     if (!await isProved(channel, before)) {

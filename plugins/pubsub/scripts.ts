@@ -39,13 +39,13 @@ return {0, e, s}
 `)
 
 /**
- * KEYS history meta state expiries wire; ARGV mid payload newEpoch key version deleted nowMs leaseMs.
+ * KEYS history meta state expiries wire; ARGV mid payload newEpoch key version deleted nowMs.
  * The history keeps only who wrote which number: it proves positions. Answers {isDuplicate, e, o}.
  */
 export const appendState = script('append-state', `${beginEpoch}
 local function split(value)
-  local o, v, flag = string.match(value, '^(%d+):(%d*):(%a?):')
-  return tonumber(o), tonumber(v), flag
+  local o, v = string.match(value, '^(%d+):(%d*):')
+  return tonumber(o), tonumber(v)
 end
 local e = redis.call('HGET', KEYS[2], 'e')
 if not e then
@@ -66,12 +66,7 @@ local function drop(key, o)
 end
 for _, key in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', now, 'LIMIT', 0, 20)) do
   local value = redis.call('HGET', KEYS[3], key)
-  if value then
-    local o, _, flag = split(value)
-    if flag == 'd' then drop(key, o) end
-  else
-    redis.call('ZREM', KEYS[4], key)
-  end
+  drop(key, value and split(value) or 0)
 end
 if not current and redis.call('HLEN', KEYS[3]) >= ${stateKeys} then
   local all, oldest = redis.call('HGETALL', KEYS[3]), {}
@@ -83,8 +78,6 @@ local s = redis.call('HINCRBY', KEYS[2], 's', 1)
 redis.call('HSET', KEYS[3], ARGV[4], s .. ':' .. ARGV[5] .. ':' .. ARGV[6] .. ':' .. ARGV[2])
 if ARGV[6] == 'd' then
   redis.call('ZADD', KEYS[4], now + ${tombstoneMs}, ARGV[4])
-elseif ARGV[8] ~= '0' then
-  redis.call('ZADD', KEYS[4], now + tonumber(ARGV[8]), ARGV[4])
 else
   redis.call('ZREM', KEYS[4], ARGV[4])
 end
@@ -96,7 +89,8 @@ return {0, e, s}
 `)
 
 /**
- * KEYS history meta wire; ARGV epoch first count ttlMs (mid payload)*. Answers {0 appended | 1 duplicate | 2 gap, e, s}.
+ * KEYS history meta wire; ARGV epoch first count ttlMs (mid payload)*. Answers {outcome, e, s}: 0 appended,
+ * 1 duplicate, 2 gap.
  */
 export const appendDurable = script('append-durable', `
 local e = redis.call('HGET', KEYS[2], 'e')

@@ -48,7 +48,7 @@ export const LiveError = defineErrors('live', {
   bad_request: { kind: 'invalid', message: 'The command does not have the form of the protocol.' },
   not_enabled: { kind: 'invalid', message: 'This topic takes no publications from clients.' },
   rate_limited: { kind: 'rate_limited', message: 'Too many commands.' },
-  unrecoverable: { kind: 'conflict', message: 'The position cannot be continued; load the state and start from its position.' },
+  unrecoverable: { kind: 'conflict', message: 'The position cannot be continued; load the state again.' },
   busy: { kind: 'unavailable', message: 'The channel moves too fast at the moment.' },
   broker_unavailable: { kind: 'unavailable', message: 'The live store does not answer.' },
   bad_publication: { kind: 'invalid', message: 'The publication does not fit its topic.' },

@@ -81,6 +81,7 @@ export async function signedIn (t: Teardown, url: string, { user = 'ann', sessio
   user?: string, session?: string, subs?: object
 } = {}): Promise<Client & { welcome: Frame }> {
   const client = await dial(t, url)
-  const welcome = await client.ask({ t: 'connect', v: 1, token: `${user}/${session}`, session: randomBytes(6).toString('hex'), subs })
+  const tab = randomBytes(6).toString('hex')
+  const welcome = await client.ask({ t: 'connect', v: 1, token: `${user}/${session}`, session: tab, subs })
   return Object.assign(client, { welcome })
 }

@@ -18,7 +18,8 @@ function positionOf (client: Client, channel: string, e: string): { e: string, o
 t.test('everybody sees the same publications in one order, whatever process published', async (t) => {
   const setup = setUp(t)
   const [a, b, worker] = [await setup.open(), await setup.open(), await setup.open({ hasSockets: false })]
-  const clients = [await signedIn(t, a.url, { subs: { [events]: {} } }), await signedIn(t, b.url, { subs: { [events]: {} } })]
+  const subs = { [events]: {} }
+  const clients = [await signedIn(t, a.url, { subs }), await signedIn(t, b.url, { subs })]
   const publishers = [a, b, worker].map(({ app }) => app.live)
   await Promise.all(Array.from({ length: 150 }, async (_, i) =>
     await publishers[i % 3]?.publish(topics.events, room, { kind: 'item', data: { i }, mid: `m${i}` })))
@@ -46,7 +47,8 @@ t.test('a position is continued on any process, and refused where continuity can
   const [a, b] = [await setup.open(), await setup.open()]
   const client = await signedIn(t, a.url, { subs: { [events]: {} } })
   const { e } = client.welcome['ok'].subs[events]
-  const publish = async (i: number) => await a.app.live.publish(topics.events, room, { kind: 'item', data: i, mid: `m${i}` })
+  const publish = async (i: number) =>
+    await a.app.live.publish(topics.events, room, { kind: 'item', data: i, mid: `m${i}` })
   for (const i of upTo(5)) await publish(i)
   await client.next(({ o }) => o === 5)
   const position = positionOf(client, events, e)
@@ -71,7 +73,8 @@ t.test('a position is continued on any process, and refused where continuity can
   for (const [rec, answer] of claims) {
     t.match((await (await signedIn(t, b.url)).ask({ t: 'sub', ch: events, rec }))['ok'], { was: true, ...answer })
   }
-  const strict = await (await signedIn(t, b.url)).ask({ t: 'sub', ch: events, rec: { e, o: 3, m: 'other', strict: true } })
+  const rec = { e, o: 3, m: 'other', strict: true }
+  const strict = await (await signedIn(t, b.url)).ask({ t: 'sub', ch: events, rec })
   t.match(strict['err'], { code: 112, key: 'live.unrecoverable' })
   const last = await (await signedIn(t, b.url)).ask({ t: 'sub', ch: events, last: 2 })
   t.match(last['ok'], { was: false, rec: true, n: 2 })
@@ -98,7 +101,8 @@ t.test('subscribing while others publish leaves no gap and no double', async (t)
   for (let i = 0; i < 30; i++) {
     const client = await signedIn(t, [a, b][i % 2]?.url as string)
     const position = await b.app.live.position(topics.events, room)
-    const { ok } = await client.ask({ t: 'sub', ch: events, rec: { e: position.epoch, o: position.offset, m: position.mid ?? '' } })
+    const rec = { e: position.epoch, o: position.offset, m: position.mid ?? '' }
+    const { ok } = await client.ask({ t: 'sub', ch: events, rec })
     t.equal(ok.rec, true)
     starts.push({ client, from: position.offset })
   }
@@ -165,10 +169,11 @@ t.test('numbers of a durable channel have no hole although publishers die before
   const setup = setUp(t)
   const [a, b] = [await setup.open(), await setup.open()]
   const client = await signedIn(t, a.url, { subs: { [log]: {} } })
-  const publish = async (node: typeof a, item: ReturnType<typeof commitItem>) =>
-    await node.app.live.publish(topics.log, room, { kind: item.kind, data: item.data, mid: item.mid, offset: item.offset })
+  const publish = async (node: typeof a, { kind, data, mid, offset }: ReturnType<typeof commitItem>) =>
+    await node.app.live.publish(topics.log, room, { kind, data, mid, offset })
   const items = upTo(40).map(() => commitItem(setup.world, 'r1'))
-  await Promise.all(items.filter(({ offset }) => offset % 3 !== 1 || offset === 40).map(async (item, i) => await publish([a, b][i % 2] as typeof a, item)))
+  const published = items.filter(({ offset }) => offset % 3 !== 1 || offset === 40)
+  await Promise.all(published.map(async (item, i) => await publish(i % 2 === 0 ? a : b, item)))
   await client.next(({ o }) => o === 40)
   t.same(offsets(client.pubs(log)), upTo(40))
   t.same(client.pubs(log).map(({ mid }) => mid), upTo(40).map((n) => `r1-${n}`))
@@ -199,7 +204,8 @@ t.test('a position read before the data joins a list to its channel', async (t) 
 t.test('a publication that Pub/Sub lost is fetched, at the latest by the comparison', async (t) => {
   const { app, url } = await setUp(t).open()
   const client = await signedIn(t, url, { subs: { [events]: {} } })
-  const publish = async (i: number) => await app.live.publish(topics.events, room, { kind: 'item', data: i, mid: `m${i}` })
+  const publish = async (i: number) =>
+    await app.live.publish(topics.events, room, { kind: 'item', data: i, mid: `m${i}` })
   await publish(1)
   await client.next(({ mid }) => mid === 'm1')
   const wire = app.live.hub.wireKey(events)

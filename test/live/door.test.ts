@@ -9,7 +9,7 @@ function conforms (frame: Frame): boolean {
   return schema !== undefined && Compile(schema).Check(frame)
 }
 
-t.test('the door refuses before the upgrade what does not speak its protocol or comes from a foreign page', async (t) => {
+t.test('the door refuses before the upgrade what is not its protocol or comes from a foreign page', async (t) => {
   const { url, app } = await setUp(t).open()
   t.equal((await (await dial(t, url, { protocol: 'other.v1' })).closed).code, 1006)
   t.equal((await (await dial(t, url, { origin: 'https://evil.example' })).closed).code, 1006)
@@ -46,8 +46,10 @@ t.test('who does not prove himself is told a code and closed', async (t) => {
 
 t.test('connect answers who one is, the limits and the subscriptions that the server adds', async (t) => {
   const { url } = await setUp(t).open()
-  const { welcome, frames } = await signedIn(t, url, { subs: { 'test.events:r1': {}, 'test.state:r1': {}, 'test.events:private': {}, 'no.topic:x': {} } })
-  t.match(welcome['ok'], { user: 'ann', workspace: 'w1', ttl: 600, ping: 25_000, pong: 10_000, limits: { frame: 65_536, cmds: 64, subs: 128 } })
+  const wanted = { 'test.events:r1': {}, 'test.state:r1': {}, 'test.events:private': {}, 'no.topic:x': {} }
+  const { welcome, frames } = await signedIn(t, url, { subs: wanted })
+  t.match(welcome['ok'], { user: 'ann', workspace: 'w1', ttl: 600, ping: 25_000, pong: 10_000 })
+  t.match(welcome['ok'].limits, { frame: 65_536, cmds: 64, subs: 128 })
   const { subs } = welcome['ok']
   t.match(subs['test.inbox:ann'], { srv: true, e: 'D1', o: 0, was: false, rec: true, n: 0 })
   t.match(subs['test.events:r1'], { o: 0, was: false, rec: true, n: 0 })
@@ -63,13 +65,17 @@ t.test('commands run in order and nonsense gets its code', async (t) => {
   const { url } = await setUp(t).open()
   const client = await signedIn(t, url)
   client.send([
-    { id: 11, t: 'sub', ch: 'test.events:r1' }, { id: 12, t: 'sub', ch: 'test.events:r1' }, { id: 13, t: 'unsub', ch: 'test.events:r1' },
-    { id: 14, t: 'unsub', ch: 'test.events:r1' }, { id: 15, t: 'pub', ch: 'test.events:r1', k: 'item', mid: 'm', d: {} },
+    { id: 11, t: 'sub', ch: 'test.events:r1' },
+    { id: 12, t: 'sub', ch: 'test.events:r1' },
+    { id: 13, t: 'unsub', ch: 'test.events:r1' },
+    { id: 14, t: 'unsub', ch: 'test.events:r1' },
+    { id: 15, t: 'pub', ch: 'test.events:r1', k: 'item', mid: 'm', d: {} },
     { id: 16, t: 'dance' }, { id: 13, t: 'sub', ch: 'test.events:r2' }, { id: 17, t: 'sub', ch: 'Bad Channel' },
     { id: 18, t: 'sub', ch: 'test.events:private1' }
   ].map((line) => JSON.stringify(line)).join('\n'))
   await client.next(({ id }) => id === 18)
-  const answers = client.frames.filter(({ id }) => id > 10).map(({ id, ok, err }) => [id, ok === undefined ? err.code : 'ok'])
+  const answers = client.frames.filter(({ id }) => id > 10)
+    .map(({ id, ok, err }) => [id, ok === undefined ? err.code : 'ok'])
   t.same(answers, [[11, 'ok'], [12, 105], [13, 'ok'], [14, 102], [15, 108], [16, 104], [13, 107], [17, 107], [18, 102]])
   const noisy = await signedIn(t, url)
   for (let i = 0; i < 12; i++) noisy.send(i % 2 === 0 ? '{"t":' : '[1]')
@@ -115,7 +121,8 @@ t.test('a proof that ends is announced, refreshed, or ends the socket', async (t
 t.test('an ended session and a raised permission version reach open sockets of every process', async (t) => {
   const setup = setUp(t)
   const [a, b] = [await setup.open(), await setup.open()]
-  const ann = await signedIn(t, b.url, { user: 'ann', session: 's1', subs: { 'test.events:r1': {}, 'test.events:r2': {} } })
+  const both = { 'test.events:r1': {}, 'test.events:r2': {} }
+  const ann = await signedIn(t, b.url, { user: 'ann', session: 's1', subs: both })
   const bob = await signedIn(t, b.url, { user: 'bob', session: 's2', subs: { 'test.events:r1': {} } })
   setup.world.banned.add('ann r1')
   a.app.bus.send('pv-raised', { userId: 'ann' })

@@ -47,7 +47,8 @@ t.test('Redis emptied: events and state are told, a durable channel just goes on
   t.same(offsets(client.pubs(log)), upTo(6))
   t.notOk(client.frames.some((frame) => frame['t'] === 'unsub' && frame['ch'] === log))
 
-  const { ok } = await client.ask({ t: 'sub', ch: events, rec: { e: client.welcome['ok'].subs[events].e, o: 5, m: 'm5' } })
+  const rec = { e: client.welcome['ok'].subs[events].e, o: 5, m: 'm5' }
+  const { ok } = await client.ask({ t: 'sub', ch: events, rec })
   t.match(ok, { was: true, rec: false, n: 0, o: 1 })
   const again = await client.ask({ t: 'sub', ch: state, rec: { e: client.welcome['ok'].subs[state].e, o: 5, m: 'x' } })
   t.match(again['ok'], { was: true, rec: false, full: true, n: 1 })

@@ -107,7 +107,9 @@ async function drop ({ database, prefix, redisUrl }: Setup): Promise<void> {
   await redis.quit()
 }
 
-async function openNode (setup: Setup, { sockets: changes = {}, hasSockets = true, redisUrl = setup.redisUrl }: NodeOptions): Promise<Node> {
+async function openNode (
+  setup: Setup, { sockets: changes = {}, hasSockets = true, redisUrl = setup.redisUrl }: NodeOptions
+): Promise<Node> {
   const app = Fastify({ logger: { level: 'silent' } })
   const store = { url: redisUrl, prefix: setup.prefix }
   await app.register(telemetry, { role: 'server', version: '0' })
@@ -179,7 +181,7 @@ function bind (app: FastifyInstance, world: World): void {
   // What lower floors declare is none of our matter here.
   for (const topic of app.registry.topics.values()) {
     if (!app.live.hub.bindings.has(topic.name)) app.live.bind(topic, { outbox: true })
-    if (!app.live.hub.rules.has(topic.name) && topic.auto === undefined) app.live.topic(topic, { join: async () => { throw TestError.not_yours() } })
+    if (!app.live.hub.rules.has(topic.name) && topic.auto === undefined) app.live.topic(topic, { join: nobody })
   }
   app.setAuthenticator({
     async authenticate ({ token }) {
@@ -192,12 +194,18 @@ function bind (app: FastifyInstance, world: World): void {
   })
 }
 
+async function nobody (): Promise<never> {
+  throw TestError.not_yours()
+}
+
 const fileBinding: DocumentBinding = {
   collection: 'test.files',
   match: { purpose: { $in: ['shown', 'also-shown'] } },
   params: async (documents) => documents.map((document) => [String(document['ownerId'])]),
   present: (document) => [{
-    kind: 'file', key: document._id, data: { state: document['state'], bytes: document['bytes'], version: document.version }
+    kind: 'file',
+    key: document._id,
+    data: { state: document['state'], bytes: document['bytes'], version: document.version }
   }]
 }
 

@@ -2,7 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { setUp, signedIn, until, type Client, type Node } from './harness.ts'
 
-interface FileRow { _id: string, version: number, ownerId: string, purpose: string, state: string, bytes: number, updatedAt: Date }
+interface FileRow {
+  _id: string
+  version: number
+  ownerId: string
+  purpose: string
+  state: string
+  bytes: number
+  updatedAt: Date
+}
 
 const channel = 'test.files:o1'
 const filesOf = ({ app }: Node) => app.db.collection<FileRow>('test.files')
@@ -25,7 +33,8 @@ t.test('a changed document reaches every socket that may see it, with its versio
   await listening(a)
   const client = await signedIn(t, b.url, { subs: { [channel]: {} } })
   await filesOf(a).insertMany([row('f1'), row('hidden', { purpose: 'secret' }), row('other', { ownerId: 'o2' })])
-  t.match(await client.next(({ key }) => key === 'f1'), { t: 'pub', k: 'file', d: { state: 'queued', bytes: 0, version: 1 } })
+  const first = await client.next(({ key }) => key === 'f1')
+  t.match(first, { t: 'pub', k: 'file', d: { state: 'queued', bytes: 0, version: 1 } })
   await filesOf(a).updateOne({ _id: 'f1' }, { $set: { bytes: 10 }, $inc: { version: 1 } })
   await client.next(({ d }) => d?.version === 2)
   await filesOf(a).deleteOne({ _id: 'f1' })
@@ -47,7 +56,10 @@ t.test('every edge is published in order however fast the next one follows, and 
     let bytes = 0
     for (const state of way) {
       await files.updateOne({ _id: id }, { $set: { state }, $inc: { version: 1 } })
-      for (let i = 0; i < 3; i++) await files.updateOne({ _id: id }, { $set: { bytes: bytes += 7 }, $inc: { version: 1 } })
+      for (let i = 0; i < 3; i++) {
+        bytes += 7
+        await files.updateOne({ _id: id }, { $set: { bytes }, $inc: { version: 1 } })
+      }
     }
   }))
   await until(() => ids.every((id) => client.pubs(channel).some(({ key, d }) => key === id && d.version === 29)))

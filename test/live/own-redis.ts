@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { findRedis } from '../../bin/services/binaries.ts'
+import { environmentWithoutStores } from '../stores.ts'
 
 interface Teardown { teardown (undo: () => unknown): unknown }
 
@@ -26,7 +27,7 @@ export interface OwnRedis { url: string, kill (): Promise<void>, start (): Promi
 export async function ownRedis (t: Teardown): Promise<OwnRedis> {
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-redis-'))
   const port = await freePort()
-  const binary = await findRedis(process.env, () => null)
+  const binary = await findRedis(environmentWithoutStores(), () => null)
   let child: ChildProcess
   const client = new Redis(port, '127.0.0.1', { lazyConnect: true, maxRetriesPerRequest: null })
   client.on('error', () => null)

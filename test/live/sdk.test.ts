@@ -21,7 +21,7 @@ function client (t: Teardown, url: string, user = 'ann') {
 const publish = async ({ app }: Node, i: number) =>
   await app.live.publish(topics.events, room, { kind: 'item', data: i, mid: `m${i}` })
 
-t.test('state and publications make the whole, without a gap and without a double, over cuts and servers', async (t) => {
+t.test('state and publications make the whole, without a gap and without a double, over cuts', async (t) => {
   const setup: Setup = setUp(t)
   const node = await setup.open()
   const table: number[] = []
@@ -78,7 +78,8 @@ t.test('where continuity cannot be proved the state is read again', async (t) =>
 t.test('a collection holds the last value of each key', async (t) => {
   const node = await setUp(t).open()
   const put = async (key: string, version: number, isDeleted = false) =>
-    await node.app.live.publish(topics.state, room, { kind: 'value', key, version, data: { id: key, version }, isDeleted })
+    await node.app.live.publish(topics.state, room,
+      { kind: 'value', key, version, data: { id: key, version }, isDeleted })
   for (const key of ['x', 'y', 'z']) await put(key, 1)
   const { live } = client(t, node.url)
   const changes: Array<readonly string[]> = []

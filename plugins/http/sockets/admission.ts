@@ -9,7 +9,12 @@ export interface AdmissionOptions {
   handshakesPerSec: number
 }
 
-export interface Handshake { protocols: string | undefined, origin: string | undefined, host: string | undefined, ip: string }
+export interface Handshake {
+  protocols: string | undefined
+  origin: string | undefined
+  host: string | undefined
+  ip: string
+}
 
 export type Admission = ReturnType<typeof createAdmission>
 
@@ -24,7 +29,7 @@ export function createAdmission (options: AdmissionOptions, nowMs: () => number)
   function isOwn (origin: string, host: string | undefined): boolean {
     if (origin === options.publicUrl || options.origins.includes(origin)) return true
     // Without a public address ours is where the request came to.
-    return options.publicUrl === '' && host !== undefined && (origin === `http://${host}` || origin === `https://${host}`)
+    return options.publicUrl === '' && (origin === `http://${host}` || origin === `https://${host}`)
   }
 
   return {
@@ -42,7 +47,8 @@ export function createAdmission (options: AdmissionOptions, nowMs: () => number)
       open++
       unauthenticated++
       perIp.set(ip, (perIp.get(ip) ?? 0) + 1)
-      return bucket.take() ? null : Math.ceil(500 + Math.random() * 1000 * Math.max(1, bucket.debt() / options.handshakesPerSec))
+      if (bucket.take()) return null
+      return Math.ceil(500 + Math.random() * 1000 * Math.max(1, bucket.debt() / options.handshakesPerSec))
     },
 
     authenticated (): void { unauthenticated-- },

@@ -31,6 +31,8 @@ export interface Channel {
   opened: Promise<void>
 }
 
+interface Standing { epoch: string, top: number, mid: string | null }
+
 const idleMs = 30_000
 
 export type Channels = ReturnType<typeof createChannels>
@@ -55,7 +57,7 @@ export function createChannels ({ hub, wheel, log, deliver, count }: ChannelsOpt
   }
 
   /** Everybody subscribes again with his position; from here on the channel tells its story from `top`. */
-  function discontinue (channel: Channel, { epoch, top, mid }: { epoch: string, top: number, mid: string | null }): void {
+  function discontinue (channel: Channel, { epoch, top, mid }: Standing): void {
     if (epoch !== channel.epoch) {
       channel.pastEpochs.add(channel.epoch)
       count('epochs', channel.topic.name)
@@ -85,7 +87,8 @@ export function createChannels ({ hub, wheel, log, deliver, count }: ChannelsOpt
 
   async function open (channel: Channel): Promise<void> {
     try {
-      await ask(async () => { await hub.link.listen(hub.wireKey(channel.name), (message) => { hear(channel, message) }) })
+      const heard = (message: Buffer): void => { hear(channel, message) }
+      await ask(async () => { await hub.link.listen(hub.wireKey(channel.name), heard) })
       const { epoch, top, mid } = await hub.history.meta(channel.topic, channel.name)
       Object.assign(channel, { epoch, last: top, lastMid: mid })
       channel.ring.reset(top)

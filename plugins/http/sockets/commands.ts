@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyBaseLogger } from 'fastify'
 import {
   DomainError, LiveError, closeCodes, frameLimits, isDomainError, uuidv7,
-  type ConnectCommand, type Subscribed
+  type Actor, type ConnectCommand, type Subscribed
 } from '../../../src/kernel/index.ts'
 import { isDenial, type LiveAccess } from './access.ts'
 import type { Connection, ConnectionTimes } from './connection.ts'
@@ -25,6 +25,9 @@ interface CommandsOptions {
   onConnected (connection: Connection): void
 }
 
+/** Why channels of a `connect` were refused, by name. */
+type Errors = Map<string, unknown>
+
 /** What the hub does for each command; one at a time per connection. */
 export function createCommands (options: CommandsOptions) {
   const { access, proofs, subscriptions, limits, times, log } = options
@@ -36,12 +39,12 @@ export function createCommands (options: CommandsOptions) {
     return await subscriptions.prepare(one)
   }
 
-  function wishesOf (connection: Connection, { subs = {} }: ConnectCommand): { wishes: Wish[], errors: Map<string, unknown> } {
+  function wishesOf (connection: Connection, { subs = {} }: ConnectCommand): { wishes: Wish[], errors: Errors } {
     const own = connection.actor === null ? [] : access.ownChannels(connection.actor)
     const names = new Set(own.map(({ channel }) => channel))
     const wishes: Wish[] = own.map(({ topic, channel }) =>
       ({ topic, channel, claim: claimOf(subs[channel]), isServerSide: true }))
-    const errors = new Map<string, unknown>()
+    const errors: Errors = new Map()
     for (const [channel, claim] of Object.entries(subs).slice(0, limits.subs + own.length)) {
       if (names.has(channel)) continue
       try {
@@ -76,7 +79,7 @@ export function createCommands (options: CommandsOptions) {
   }
 
   function welcome (
-    connection: Connection, { ttl, answers, errors }: { ttl: number, answers: Map<string, Subscribed>, errors: Map<string, unknown> }
+    connection: Connection, { ttl, answers, errors }: { ttl: number, answers: Map<string, Subscribed>, errors: Errors }
   ) {
     const { actor } = connection
     return {
@@ -113,7 +116,7 @@ export function createCommands (options: CommandsOptions) {
   async function refresh (connection: Connection, command: { id: number, token: string }): Promise<void> {
     const before = connection.actor
     const actor = await proofs.judge(connection, command.token)
-    if (before === null || actor.id !== before.id || actor.userId !== before.userId || actor.workspaceId !== before.workspaceId) {
+    if (before === null || !isSame(before, actor)) {
       connection.bye(closeCodes.userChanged, { reason: 'user changed' })
       return
     }
@@ -168,4 +171,8 @@ export function createCommands (options: CommandsOptions) {
       }
     }
   }
+}
+
+function isSame (a: Actor, b: Actor): boolean {
+  return a.id === b.id && a.userId === b.userId && a.workspaceId === b.workspaceId
 }

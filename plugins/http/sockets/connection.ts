@@ -24,6 +24,7 @@ export interface ConnectionFloor {
 export interface Bye { retryMs?: number, resume?: boolean, reason?: string }
 
 const ping = Buffer.from('{}')
+const asText = { binary: false }
 
 /** One socket: what waits for it, how slow it is, whether it lives. */
 export class Connection implements Timed {
@@ -117,16 +118,20 @@ export class Connection implements Timed {
   flush (join: Join): void {
     this.isDirty = false
     if (this.socket.readyState !== this.socket.OPEN || this.waiting.length === 0) return
-    this.buffered = this.socket.bufferedAmount
+    if (this.buffered > pressure.lagBytes) this.buffered = this.socket.bufferedAmount
     if (this.buffered > pressure.lagBytes) {
       if (this.waitingBytes > pressure.queueBytes) this.bye(closeCodes.tooSlow, { reason: 'too slow' })
       else this.floor.wheel.add(this, 250)
       return
     }
     const { waiting } = this
-    if (waiting.length === 1) this.socket.send(waiting[0] as Buffer, { binary: false })
-    else for (const message of join(waiting)) this.socket.send(message, { binary: false })
-    this.waiting = []
+    if (waiting.length === 1) {
+      this.socket.send(waiting[0] as Buffer, asText)
+      waiting.pop()
+    } else {
+      for (const message of join(waiting)) this.socket.send(message, asText)
+      this.waiting = []
+    }
     this.waitingBytes = 0
     this.lastOutMs = this.floor.wheel.now()
     this.buffered = this.socket.bufferedAmount

@@ -60,12 +60,14 @@ export function createIntake ({ handle, perSec, nowMs }: IntakeOptions) {
     const command = readCommand(line)
     if (command === null) return undefined
     if (!intake.bucket.take()) {
-      if (intake.overs.take()) connection.send({ id: command.id, err: replyErrorOf(LiveError.rate_limited({}, { retryAfterMs: 1000 })) })
+      const err = replyErrorOf(LiveError.rate_limited({}, { retryAfterMs: 1000 }))
+      if (intake.overs.take()) connection.send({ id: command.id, err })
       else connection.bye(closeCodes.rate, { reason: 'rate', retryMs: 5000 })
       return undefined
     }
-    if (intake.ids.has(command.id)) throw LiveError.bad_request({ id: command.id }, { detail: 'The id was used before.' })
-    intake.ids.add(command.id)
+    const { id } = command
+    if (intake.ids.has(id)) throw LiveError.bad_request({ id }, { detail: 'The id was used before.' })
+    intake.ids.add(id)
     if (intake.ids.size > rememberedIds) intake.ids.delete(intake.ids.values().next().value as number)
     return command
   }
@@ -73,7 +75,8 @@ export function createIntake ({ handle, perSec, nowMs }: IntakeOptions) {
   async function work (connection: Connection, intake: Intake): Promise<void> {
     intake.isWorking = true
     try {
-      for (let next = intake.waiting.shift(); next !== undefined && !connection.isClosing; next = intake.waiting.shift()) {
+      while (intake.waiting.length > 0 && !connection.isClosing) {
+        const next = intake.waiting.shift() as { line: string, bytes: number }
         intake.bytes -= next.bytes
         await one(connection, intake, next.line)
       }

@@ -27,7 +27,8 @@ export function isEmpty ({ conflated, left }: Backlog): boolean {
 
 /** Whether the item was set aside, since the socket has so much before it. */
 export function setAside (
-  backlog: Backlog, subscription: Subscription, item: Item, { pendingBytes, nowMs }: { pendingBytes: number, nowMs: number }
+  backlog: Backlog, subscription: Subscription, item: Item,
+  { pendingBytes, nowMs }: { pendingBytes: number, nowMs: number }
 ): boolean {
   return subscription.channel.topic.class === 'state'
     ? conflate(backlog, subscription, item, pendingBytes)

@@ -14,14 +14,18 @@ export interface Wish {
   isServerSide?: boolean
 }
 
+interface SubscriptionsOptions {
+  channels: Channels
+  recovery: Recovery
+  onChange: (topic: string, by: 1 | -1) => void
+}
+
 export interface Ready { wish: Wish, prepared: Prepared }
 
 export type Subscriptions = ReturnType<typeof createSubscriptions>
 
 /** Begins and ends subscriptions; between the last look and the frames on the socket nothing is awaited. */
-export function createSubscriptions (
-  { channels, recovery, onChange }: { channels: Channels, recovery: Recovery, onChange: (topic: string, by: 1 | -1) => void }
-) {
+export function createSubscriptions ({ channels, recovery, onChange }: SubscriptionsOptions) {
   function remove (subscription: Subscription): void {
     const { channel, connection } = subscription
     if (subscription.isOver) return

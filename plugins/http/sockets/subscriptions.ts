@@ -67,15 +67,19 @@ export function createRecovery (history: History, channels: Channels, count: (ou
 
   /** Items above the claimed number with the proof that it is the same story, or null. */
   async function missed (channel: Channel, claim: PositionClaim): Promise<Read | null> {
-    const { topic, name, ring } = channel
+    const { topic, ring } = channel
     const needsProof = topic.class !== 'durable' && claim.o > 0
-    const limit = limits[topic.class]
-    if (channel.last - claim.o > limit) return null
+    if (channel.last - claim.o > limits[topic.class]) return null
     const fromRing = ring.after(needsProof ? claim.o - 1 : claim.o)
     if (fromRing !== null) return readOf(needsProof ? proved(fromRing, claim) : fromRing, channel.last)
-    if (topic.class === 'state') return await missedState(channel, claim)
+    return topic.class === 'state' ? await missedState(channel, claim) : await missedItems(channel, claim, needsProof)
+  }
+
+  async function missedItems (channel: Channel, claim: PositionClaim, needsProof: boolean): Promise<Read | null> {
+    const { topic, name } = channel
     const from = needsProof ? claim.o : claim.o + 1
-    const read = await shared(channel, `${from}`, async () => await history.items(topic, name, from, limit + 1))
+    const read = await shared(channel, `${from}`,
+      async () => await history.items(topic, name, from, limits[topic.class] + 1))
     const items = needsProof ? proved(read.items, claim) : read.items
     return items !== null && isContiguous(items, claim.o) ? readOf(items, items.at(-1)?.o ?? claim.o) : null
   }
@@ -89,21 +93,23 @@ export function createRecovery (history: History, channels: Channels, count: (ou
   }
 
   async function recover (channel: Channel, claim: PositionClaim): Promise<Prepared> {
-    const { generation, topic } = channel
+    const { generation } = channel
     if (claim.e === channel.epoch && claim.o > channel.last) await channels.verify(channel)
     const isKnown = claim.e === channel.epoch && claim.o <= channel.last
-    if (isKnown && claim.o === channel.last && (claim.o === 0 || topic.class === 'durable' || claim.m === channel.lastMid)) {
+    if (isKnown && isTop(channel, claim)) {
       count('none')
       return nothing(channel, true, true)
     }
     const read = isKnown ? await missed(channel, claim) : null
-    if (read !== null) {
-      count('history')
-      return { channel, generation, was: true, rec: true, isFull: false, items: [...read.items], upTo: read.upTo }
-    }
+    if (read === null) return await lost(channel, claim)
+    count('history')
+    return { channel, generation, was: true, rec: true, isFull: false, items: [...read.items], upTo: read.upTo }
+  }
+
+  async function lost (channel: Channel, claim: PositionClaim): Promise<Prepared> {
     count('lost')
     if (claim.strict === true) throw LiveError.unrecoverable({ channel: channel.name })
-    return topic.class === 'state' ? await wholeState(channel, claim) : nothing(channel, true, false)
+    return channel.topic.class === 'state' ? await wholeState(channel, claim) : nothing(channel, true, false)
   }
 
   async function prepareOnce (channel: Channel, claim: PositionClaim | undefined, last: number): Promise<Prepared> {
@@ -116,7 +122,10 @@ export function createRecovery (history: History, channels: Channels, count: (ou
     return { channel, generation, was: false, rec: true, isFull: false, items, upTo: items.at(-1)?.o ?? channel.last }
   }
 
-  /** Adds what was published meanwhile; false where that is not at hand any more. Runs without a pause before the commit. */
+  /**
+   * Adds what was published meanwhile; false where that is not at hand any more. Runs without a pause before the
+   * commit.
+   */
   function topUp (prepared: Prepared): boolean {
     const { channel } = prepared
     if (prepared.generation !== channel.generation || channel.isClosed) return false
@@ -142,7 +151,8 @@ export function createRecovery (history: History, channels: Channels, count: (ou
 }
 
 /** The answer to `sub`. */
-export function answerOf (prepared: Prepared, { sid, isServerSide }: { sid: number, isServerSide: boolean }): Subscribed {
+export function answerOf (prepared: Prepared, subscription: Pick<Subscription, 'sid' | 'isServerSide'>): Subscribed {
+  const { sid, isServerSide } = subscription
   const { channel, was, rec, isFull, items } = prepared
   return {
     sid,
@@ -165,6 +175,10 @@ function midOf ({ channel, upTo, items }: Prepared): { m?: string } {
 
 function readOf (items: Item[] | null, upTo: number): Read | null {
   return items === null ? null : { items, upTo }
+}
+
+function isTop ({ last, lastMid, topic }: Channel, claim: PositionClaim): boolean {
+  return claim.o === last && (claim.o === 0 || topic.class === 'durable' || claim.m === lastMid)
 }
 
 function proved (items: Item[], claim: PositionClaim): Item[] | null {

@@ -44,7 +44,10 @@ export function createUsers ({ perUser, bus, node, review, access }: UsersOption
   ]
 
   return {
-    /** Tells the other processes first: an older socket of the same session goes. The longest here goes when there are too many. */
+    /**
+     * Tells the other processes first: an older socket of the same session goes. The longest here goes when there are
+     * too many.
+     */
     add (connection: Connection): void {
       const userId = connection.actor?.userId
       if (userId === null || userId === undefined) return
@@ -52,7 +55,7 @@ export function createUsers ({ perUser, bus, node, review, access }: UsersOption
       const set = byUser.get(userId) ?? new Set()
       byUser.set(userId, set.add(connection))
       const [eldest] = set
-      if (set.size > perUser && eldest !== undefined) eldest.bye(closeCodes.connectionLimit, { reason: 'connection limit' })
+      if (set.size > perUser) eldest?.bye(closeCodes.connectionLimit, { reason: 'connection limit' })
     },
     remove (connection: Connection): void {
       const userId = connection.actor?.userId

@@ -1,4 +1,7 @@
-/** Something that looks at the time by itself; answers after how many milliseconds it wants to be asked again, 0 = never. */
+/**
+ * Something that looks at the time by itself; answers after how many milliseconds it wants to be asked again, 0 =
+ * never.
+ */
 export interface Timed { onTime (nowMs: number): number }
 
 export type Wheel = ReturnType<typeof createWheel>

@@ -1,12 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { LiveDocument, TopicParams } from '../../../src/kernel/index.ts'
 import type { HubLive } from '../live.ts'
-import type { Publication } from './gather.ts'
+import type { Publication, Steps } from './gather.ts'
 import { isShown, type Source, type Sources } from './sources.ts'
 
 const rememberedDocuments = 50_000
 
-interface Shown { source: Source, channels: readonly string[], keys: ReadonlyArray<{ kind: string, key: string }>, version: number }
+interface Shown {
+  source: Source
+  channels: readonly string[]
+  keys: ReadonlyArray<{ kind: string, key: string }>
+  version: number
+}
 
 export type Documents = ReturnType<typeof createDocuments>
 
@@ -24,15 +29,16 @@ export function createDocuments (db: FastifyInstance['db'], live: HubLive, sourc
   async function publishSteps (source: Source, channels: readonly string[], steps: readonly Publication[]) {
     const later: Array<Promise<unknown>> = []
     for (const { document, isEdge } of steps) {
+      const { version } = document
       const sent = source.binding.present(document).flatMap(({ kind, key, data }) => channels.map(async (id) =>
-        await live.publishDocument(source.topic, paramsOf(source, id), { kind, key, data, version: document.version }, isEdge)))
+        await live.publishDocument(source.topic, paramsOf(source, id), { kind, key, data, version }, isEdge)))
       if (isEdge) await Promise.all(sent)
       else later.push(...sent)
     }
     return later
   }
 
-  async function publishSource (source: Source, steps: ReadonlyMap<string, readonly Publication[]>) {
+  async function publishSource (source: Source, steps: Steps) {
     const shown = [...steps].flatMap(([id, list]) => {
       const kept = list.filter(({ document }) => isShown(source.binding.match, document))
       return kept.length === 0 ? [] : [{ id, steps: kept, document: (kept.at(-1) as Publication).document }]
@@ -57,7 +63,7 @@ export function createDocuments (db: FastifyInstance['db'], live: HubLive, sourc
     },
 
     /** Resolves when every edge is out; `settled` when what the rate held is out too. */
-    async publish (collection: string, steps: ReadonlyMap<string, readonly Publication[]>): Promise<{ settled: Promise<unknown> }> {
+    async publish (collection: string, steps: Steps): Promise<{ settled: Promise<unknown> }> {
       const later = await Promise.all((sources.byCollection.get(collection) ?? []).map(async (source) =>
         await publishSource(source, steps)))
       return { settled: Promise.all(later.flat()) }

@@ -24,11 +24,14 @@ interface Entry {
 
 export interface Publication { document: LiveDocument, isEdge: boolean }
 
+/** What to publish of each document, by its id. */
+export type Steps = ReadonlyMap<string, readonly Publication[]>
+
 export interface GatherOptions {
   progress: Progress
   read: (collection: string, ids: readonly string[]) => Promise<LiveDocument[]>
   /** Publishes the steps of each document in order; resolves when the edges are out, `settled` when all is. */
-  publish: (collection: string, steps: ReadonlyMap<string, readonly Publication[]>) => Promise<{ settled: Promise<unknown> }>
+  publish: (collection: string, steps: Steps) => Promise<{ settled: Promise<unknown> }>
   publishDeleted: (collection: string, id: string) => Promise<unknown>
   onError: (error: unknown) => void
   nowMs?: () => number
@@ -47,7 +50,17 @@ export function createGather (options: GatherOptions) {
     const known = entries.get(name)
     if (known !== undefined) return known
     const made: Entry = {
-      collection, id, seen: 0, isVersioned: true, isDirty: false, isDeleted: false, edges: [], values: {}, ahead: null, dueMs: 0, seqs: []
+      collection,
+      id,
+      seen: 0,
+      isVersioned: true,
+      isDirty: false,
+      isDeleted: false,
+      edges: [],
+      values: {},
+      ahead: null,
+      dueMs: 0,
+      seqs: []
     }
     entries.set(name, made)
     return made
@@ -108,7 +121,8 @@ export function createGather (options: GatherOptions) {
       if (entry.ahead === null && !entry.isDirty) entries.delete(`${collection} ${entry.id}`)
     }
     const { settled } = await publish(collection, new Map(rounds.map(({ entry, steps }) => [entry.id, steps])))
-    const gone = rounds.filter(({ isDeleted }) => isDeleted).map(async ({ entry }) => await publishDeleted(collection, entry.id))
+    const gone = rounds.filter(({ isDeleted }) => isDeleted)
+      .map(async ({ entry }) => await publishDeleted(collection, entry.id))
     // What waits for the stream is told again by the stream, so only what was published counts as done.
     Promise.all([settled, ...gone]).then(() => {
       for (const seq of rounds.flatMap(({ seqs }) => seqs)) progress.end(seq)
@@ -139,7 +153,8 @@ function stepsOfAhead (entry: Entry): Publication[] {
 }
 
 function stepsOfRead (entry: Entry, document: LiveDocument): Publication[] {
-  const steps = entry.edges.map(({ version, values }) => ({ document: { ...document, ...values, version }, isEdge: true }))
+  const steps: Publication[] = entry.edges.map(({ version, values }) =>
+    ({ document: { ...document, ...values, version }, isEdge: true }))
   const last = entry.edges.at(-1)?.version
   entry.edges = []
   if (entry.isVersioned && document.version > entry.seen) {

@@ -11,7 +11,9 @@ export interface Sources {
   allEdges: readonly string[]
 }
 
-export function sourcesOf (topics: ReadonlyMap<string, TopicDefinition>, bindings: ReadonlyMap<string, Binding>): Sources {
+export function sourcesOf (
+  topics: ReadonlyMap<string, TopicDefinition>, bindings: ReadonlyMap<string, Binding>
+): Sources {
   const sources = [...bindings].flatMap(([name, binding]) => {
     const topic = topics.get(name)
     return topic !== undefined && 'collection' in binding ? [{ topic, binding }] : []
@@ -25,7 +27,8 @@ export function sourcesOf (topics: ReadonlyMap<string, TopicDefinition>, binding
 /** Plain equality and `$in` of a binding's `match`, judged here so that one read serves every topic. */
 export function isShown (match: Record<string, unknown> | undefined, document: LiveDocument): boolean {
   return Object.entries(match ?? {}).every(([path, wanted]) => {
-    const value = path.split('.').reduce<unknown>((inner, part) => (inner as Record<string, unknown> | null)?.[part], document)
+    const value = path.split('.')
+      .reduce<unknown>((inner, part) => (inner as Record<string, unknown> | null)?.[part], document)
     const list = (wanted as { $in?: unknown[] } | null)?.$in
     return Array.isArray(list) ? list.includes(value ?? null) : (value ?? null) === wanted
   })
@@ -70,7 +73,8 @@ export function changeOf (event: unknown, sources: Sources, seq: number): Change
   const collection = ns?.coll ?? ''
   if (documentKey === undefined) return 'lost'
   const set = fullDocument ?? updateDescription?.updatedFields ?? {}
-  const edges = Object.fromEntries(sources.edgesOf(collection).filter((edge) => edge in set).map((edge) => [edge, set[edge]]))
+  const told = sources.edgesOf(collection).filter((edge) => edge in set)
+  const edges = Object.fromEntries(told.map((edge) => [edge, set[edge]]))
   return {
     collection,
     id: String(documentKey._id),

@@ -15,7 +15,8 @@ export function createMarkRepository (db: Db) {
 
     /** Keeps the mark unless a later holder of the lease has written; false then. */
     async save (name: string, { token, fence, at }: Mark): Promise<boolean> {
-      const { matchedCount } = await rows.updateOne({ _id: name, fence: { $lte: fence } }, { $set: { token, fence, at } })
+      const { matchedCount } = await rows.updateOne(
+        { _id: name, fence: { $lte: fence } }, { $set: { token, fence, at } })
       if (matchedCount === 1) return true
       const { upsertedCount } = await rows.updateOne(
         { _id: name }, { $setOnInsert: { token, fence, at } }, { upsert: true })
