@@ -96,7 +96,8 @@ export async function drain (app: FastifyInstance, { timeoutMs = 30_000 }: { tim
     if (quiet === 2) return
     if (performance.now() > until) {
       const rest = await runs.find(due()).limit(5).toArray()
-      throw new Error(`not quiet after ${timeoutMs} ms: ${rest.map(({ name, state }) => `${name} ${state}`).join(', ')}`)
+      const told = rest.map(({ name, state }) => `${name} ${state}`)
+      throw new Error(`not quiet after ${timeoutMs} ms: ${told.join(', ')}`)
     }
     await sleep(15)
   }

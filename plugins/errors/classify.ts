@@ -32,14 +32,18 @@ const storeErrors = new Set([
 /** Every thrown thing as a domain error: what is not known is `http.internal`, with the thing as its cause. */
 export function classify (error: unknown): DomainError {
   if (error instanceof DomainError) return error
-  const { validation, validationContext = 'body', code, statusCode, name } = Object(error) as Partial<FastifyError>
-  if (validation !== undefined) {
-    return HttpError.validation_failed({}, { errors: fieldProblems(validation, validationContext) })
+  const thrown = Object(error) as Partial<FastifyError>
+  if (thrown.validation !== undefined) {
+    const errors = fieldProblems(thrown.validation, thrown.validationContext ?? 'body')
+    return HttpError.validation_failed({}, { errors })
   }
   const options: ErrorOptions = { cause: error }
-  if (storeErrors.has(name ?? '')) return HttpError.store_unavailable({}, { ...options, retryAfterMs: 1000 })
-  const key = byCode[code ?? ''] ?? byStatus[statusCode ?? 0]
-  if (key !== undefined) return HttpError[key]({}, options)
-  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return HttpError.bad_request({}, options)
-  return HttpError.internal({}, options)
+  if (storeErrors.has(thrown.name ?? '')) return HttpError.store_unavailable({}, { ...options, retryAfterMs: 1000 })
+  return HttpError[keyOf(thrown)]({}, options)
+}
+
+function keyOf ({ code = '', statusCode = 500 }: Partial<FastifyError>): HttpKey {
+  const known = byCode[code] ?? byStatus[statusCode]
+  if (known !== undefined) return known
+  return statusCode >= 400 && statusCode < 500 ? 'bad_request' : 'internal'
 }

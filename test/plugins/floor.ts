@@ -115,4 +115,3 @@ export function echo (app: FastifyInstance): void {
     config: open
   }, async (request) => ({ query: request.query }))
 }
-

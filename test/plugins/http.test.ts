@@ -171,12 +171,10 @@ t.test('refusals come in their order: proof, permission, freshness, limit, schem
       schema: { ...words(), body: Body }, config: { ...mine, auth: { ...mine.auth, freshness: 300 }, limit: 'write' }
     }, async () => ({}))
   })
-  const call = async (token?: string) => await app.inject({
-    method: 'POST', url: '/guarded', payload: { wrong: 1 }, headers: token === undefined ? {} : {
-      authorization: `Bearer ${token}`
-    }
+  const call = async (token: string) => await app.inject({
+    method: 'POST', url: '/guarded', payload: { wrong: 1 }, headers: { authorization: `Bearer ${token}` }
   })
-  const missing = await call()
+  const missing = await app.inject({ method: 'POST', url: '/guarded', payload: { wrong: 1 } })
   t.match(missing.json(), { status: 401, code: 'identity.token_missing' })
   t.equal(missing.headers['www-authenticate'], 'Bearer')
   const wrong = await call('eve')

@@ -54,10 +54,10 @@ t.test('a key has one effect: parallel, repeated, and for nobody else', async (t
     child.post('/once', {
       schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'required' }
     },
-      async (_request, reply) => {
-        await effect()
-        return await reply.code(201).header('location', '/once/1').send({ made: 1 })
-      })
+    async (_request, reply) => {
+      await effect()
+      return await reply.code(201).header('location', '/once/1').send({ made: 1 })
+    })
   })
   const call = caller(server, '/once')
   t.match((await call(undefined)).json(), { status: 400, code: 'http.idempotency_key_missing' })
@@ -88,16 +88,16 @@ t.test('what had no effect releases its key; what the domain refused is refused 
     child.post('/flaky', {
       schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional' }
     },
-      async (request) => {
-        if ((request.body as { name: string }).name === 'no') {
-          throw new DomainError(
-            { ...HttpError.internal.definition, code: 'test.no', status: 409, kind: 'conflict' }, {}, {}
-          )
-        }
-        if (failures++ === 0) throw new Error('once')
-        await effect()
-        return { made: 1 }
-      })
+    async (request) => {
+      if ((request.body as { name: string }).name === 'no') {
+        throw new DomainError(
+          { ...HttpError.internal.definition, code: 'test.no', status: 409, kind: 'conflict' }, {}, {}
+        )
+      }
+      if (failures++ === 0) throw new Error('once')
+      await effect()
+      return { made: 1 }
+    })
   })
   const call = caller(server, '/flaky')
   t.equal((await call('two')).statusCode, 500)
@@ -114,13 +114,13 @@ t.test('a crash between effect and answer cannot repeat the effect', async (t) =
   let shouldCrash = true
   const server = await app(t, (child, effect) => {
     child.post('/crash', {
-      schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional', timeoutMs: 150 }
+      schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional', timeoutMs: 1500 }
     },
-      async () => {
-        await effect()
-        if (shouldCrash) await new Promise(() => {})
-        return { made: 1 }
-      })
+    async () => {
+      await effect()
+      if (shouldCrash) await new Promise(() => {})
+      return { made: 1 }
+    })
   })
   const call = caller(server, '/crash')
   t.match((await call('four')).json(), { code: 'http.deadline_exceeded' })
@@ -142,14 +142,14 @@ t.test('a request whose lock was taken over has no effect any more', async (t) =
     child.post('/zombie', {
       schema: { ...words(), body: Body }, config: { ...mine, limit: 'write', idempotency: 'optional' }
     },
-      async () => {
-        if (calls++ === 0) {
-          entered.resolve(undefined)
-          await first.promise
-        }
-        await effect()
-        return { made: 1 }
-      })
+    async () => {
+      if (calls++ === 0) {
+        entered.resolve(undefined)
+        await first.promise
+      }
+      await effect()
+      return { made: 1 }
+    })
   })
   const call = caller(server, '/zombie')
   const zombie = call('five')

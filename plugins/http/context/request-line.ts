@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import type { Actor } from '../../../src/kernel/index.ts'
 import { networkOf } from './address.ts'
 
+const nobody = { id: '', workspaceId: '' }
 const silent = new Set(['/health', '/health/live', '/health/ready', '/health/startup', '/metrics'])
 
 /** The one line of a request (`conventions.md` 4.12): no values of queries, no bodies; 499 where the client left. */
@@ -9,7 +10,7 @@ export function logRequest (
   log: FastifyBaseLogger, request: FastifyRequest, reply: FastifyReply, status: number
 ): void {
   const { routeOptions } = request
-  const actor = request.actor as Actor | null
+  const { id, workspaceId } = request.actor as Actor | null ?? nobody
   const route = routeOptions.url ?? ''
   if (silent.has(route)) return
   log.info({
@@ -19,14 +20,18 @@ export function logRequest (
     method: request.method,
     route,
     status,
-    code: request.problemCode === '' ? undefined : request.problemCode,
+    code: some(request.problemCode),
     ms: Math.round(reply.elapsedTime * 10) / 10,
     bytesIn: length(request.headers['content-length']),
     bytesOut: length(reply.getHeader('content-length')),
-    principal: actor?.id === '' ? undefined : actor?.id,
-    workspaceId: actor?.workspaceId === '' ? undefined : actor?.workspaceId,
+    principal: some(id),
+    workspaceId: some(workspaceId),
     ip: networkOf(request.ip, '/24')
   }, 'request')
+}
+
+function some (text: string): string | undefined {
+  return text === '' ? undefined : text
 }
 
 function length (header: string | number | string[] | undefined): number | undefined {

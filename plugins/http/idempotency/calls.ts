@@ -9,10 +9,8 @@ export function keyOf (request: FastifyRequest): string | undefined {
   const given = request.headers['idempotency-key']
   if (given === undefined) return undefined
   const key = typeof given === 'string' ? given.replace(/^"(.*)"$/, '$1') : ''
-  if (!form.test(key)) throw HttpError.bad_request(
-    {}, { detail: 'An Idempotency-Key has 1 to 255 printable characters.' }
-  )
-  return key
+  if (form.test(key)) return key
+  throw HttpError.bad_request({}, { detail: 'An Idempotency-Key has 1 to 255 printable characters.' })
 }
 
 /** What makes two requests with one key the same call. */

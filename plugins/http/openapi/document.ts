@@ -108,18 +108,18 @@ function limitHeaders (operation: Operation): Json {
     : { RateLimit: ref('headers', 'RateLimit'), 'RateLimit-Policy': ref('headers', 'RateLimitPolicy') }
 }
 
-/** Routes without a proof where one is made. */
-function isProof (limit: unknown): boolean {
-  return limit === 'auth' || limit === 'refresh'
+function guardStatuses ({ security = [], 'x-limit': limit }: Operation): string[] {
+  if (security.length > 0) return ['401', '403']
+  // Routes without a proof where one is made.
+  return limit === 'auth' || limit === 'refresh' ? ['401'] : []
 }
 
 function statusesOf (operation: Operation, method: string): string[] {
-  const { parameters = [], requestBody, security, 'x-limit': limit } = operation
-  const isGuarded = security !== undefined && security.length > 0
+  const { parameters = [], requestBody } = operation
   const isWrite = method !== 'get' && method !== 'head'
   return [
     ...(parameters.length > 0 || requestBody !== undefined ? ['400'] : []),
-    ...(isGuarded ? ['401', '403'] : isProof(limit) ? ['401'] : []),
+    ...guardStatuses(operation),
     ...(parameters.some((parameter) => parameter.in === 'path') ? ['404'] : []),
     ...(isWrite ? ['409', '422'] : []),
     ...(requestBody === undefined ? [] : ['413', '415']),

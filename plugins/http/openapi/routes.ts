@@ -14,22 +14,18 @@ const document = {
 
 /** `/docs/*.json` and the pages of the error codes. */
 export function documentRoutes (app: FastifyInstance, version: string): void {
-  let openapi: string | undefined
-  let asyncapi: string | undefined
+  const openapi = once(() => JSON.stringify(openapiDocument(app)))
+  const asyncapi = once(() => JSON.stringify(asyncapiDocument(app.registry, version)))
 
   app.get('/docs/openapi.json', {
-    schema: {
-      operationId: 'getOpenapi', tags: ['docs'], summary: 'This interface as OpenAPI 3.1', ...document
-    }, config: open
-  }, async (_request, reply) => await sendJson(reply, openapi ??= JSON.stringify(openapiDocument(app))))
+    schema: { operationId: 'getOpenapi', tags: ['docs'], summary: 'This interface as OpenAPI 3.1', ...document },
+    config: open
+  }, async (_request, reply) => await sendJson(reply, openapi()))
 
   app.get('/docs/asyncapi.json', {
-    schema: {
-      operationId: 'getAsyncapi', tags: ['docs'], summary: 'The live door as AsyncAPI 3', ...document
-    }, config: open
-  }, async (_request, reply) => await sendJson(
-    reply, asyncapi ??= JSON.stringify(asyncapiDocument(app.registry, version))
-  ))
+    schema: { operationId: 'getAsyncapi', tags: ['docs'], summary: 'The live door as AsyncAPI 3', ...document },
+    config: open
+  }, async (_request, reply) => await sendJson(reply, asyncapi()))
 
   app.get('/errors', {
     schema: {
@@ -56,6 +52,15 @@ export function documentRoutes (app: FastifyInstance, version: string): void {
     if (request.headers.accept?.includes('text/html') !== true) return page
     return await reply.type('text/html; charset=utf-8').serializer(String).send(errorHtml(page))
   })
+}
+
+/** Made when it is first asked for: all routes are there by then. */
+function once (make: () => string): () => string {
+  let made: string | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
 }
 
 async function sendJson (reply: FastifyReply, text: string): Promise<FastifyReply> {
