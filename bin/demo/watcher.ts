@@ -90,7 +90,10 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     }
     channel.epoch = answer['e']
     // Replayed publications follow; without any the position is the top.
-    if (answer['n'] === 0 || answer['rec'] === false) channel.offset = answer['o']
+    if (answer['n'] === 0 || answer['rec'] === false) {
+      channel.offset = answer['o']
+      channel.mid = answer['m']
+    }
   }
 
   function takePublication (frame: Frame): void {

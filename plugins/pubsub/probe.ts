@@ -30,7 +30,7 @@ export async function startProbe (app: FastifyInstance, link: Link): Promise<{ s
   const timer = setInterval(probe, everyMs)
   app.healthChecks.add({
     name: 'live',
-    critical: false,
+    critical: true,
     timeoutMs: 1000,
     check: async () => {
       if (misses > 1 || !link.isUp()) throw new Error('the live link hears nothing')

@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { createGather, type Publication } from '../../plugins/pubsub/listener/gather.ts'
+import { createProgress } from '../../plugins/pubsub/listener/progress.ts'
+import type { LiveDocument } from '../../src/kernel/index.ts'
+import { until } from './own-redis.ts'
+
+function gathering () {
+  const document = { _id: 'f1', version: 1, state: 'queued', bytes: 0 }
+  const out: Array<{ version: number, state: unknown, bytes: unknown, isEdge: boolean }> = []
+  const progress = createProgress(null)
+  let reads = 0
+  const gather = createGather({
+    progress,
+    read: async () => {
+      reads++
+      return [{ ...document } as LiveDocument]
+    },
+    async publish (_collection, steps) {
+      for (const { document: shown, isEdge } of [...steps.values()].flat() as Publication[]) {
+        out.push({ version: shown.version, state: shown['state'], bytes: shown['bytes'], isEdge })
+      }
+      return { settled: Promise.resolve() }
+    },
+    publishDeleted: async () => null,
+    onError: (error) => { throw error }
+  })
+  const tell = (version: number, state?: string) => {
+    const token = `t${version}`
+    const edges = state === undefined ? undefined : { state }
+    gather.add({ collection: 'c', id: 'f1', isDeleted: false, version, edges, token, seq: progress.next(token) })
+  }
+  return { document, out, tell, gather, progress, reads: () => reads }
+}
+
+t.test('a document read ahead of the stream waits for the edges that the stream has not told yet', async (t) => {
+  const { document, out, tell, gather, progress } = gathering()
+  // Written already: downloading (2), bytes (3), queued again (4), downloading again (5), bytes (6).
+  Object.assign(document, { version: 6, state: 'downloading', bytes: 90 })
+  tell(2, 'downloading')
+  await until(() => out.length === 1)
+  t.same(out, [{ version: 2, state: 'downloading', bytes: 90, isEdge: true }], 'not yet itself')
+  t.equal(progress.mark().token, 't2', 'the edge is out; the rest comes by the stream')
+  Object.assign(document, { version: 9, bytes: 200 })
+  const rest: Array<[number, string?]> = [[3], [4, 'queued'], [5, 'downloading'], [6]]
+  for (const [version, state] of rest) tell(version, state)
+  await until(() => out.some(({ version }) => version === 6))
+  await sleep(150)
+  t.same(out.slice(1, 4).map(({ version, state, bytes }) => [version, state, bytes]),
+    [[4, 'queued', 90], [5, 'downloading', 90], [6, 'downloading', 90]], 'in order, and bytes never fall')
+  for (const version of [7, 8, 9]) tell(version)
+  await until(() => out.at(-1)?.version === 9)
+  t.equal(out.at(-1)?.bytes, 200)
+  t.equal(gather.size(), 0)
+  await until(() => progress.mark().token === 't9')
+  await gather.stop()
+})
+
+t.test('changes of 100 ms are one read and one publication', async (t) => {
+  const { document, out, tell, gather, reads } = gathering()
+  for (let version = 2; version <= 20; version++) {
+    Object.assign(document, { version, bytes: version })
+    tell(version)
+  }
+  await until(() => out.length === 1)
+  t.same(out, [{ version: 20, state: 'queued', bytes: 20, isEdge: false }])
+  t.equal(reads(), 1)
+  await gather.stop()
+})
