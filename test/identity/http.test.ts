@@ -25,8 +25,9 @@ async function register (app: FastifyInstance, email: string, client: 'web' | 'n
   return await post(app, `/registrations/${flowId}/verify`, { code: await codeOf(app, flowId), client })
 }
 
+const app = await build(t)
+
 t.test('a person registers by the mailed code, logs in, refreshes and leaves', async (t) => {
-  const app = await build(t)
   const started = await post(app, '/registrations', { email: 'Ann@Example.ORG', password, displayName: 'Ann' })
   t.equal(started.statusCode, 202)
   const { flowId } = started.json<{ flowId: string }>()
@@ -79,7 +80,6 @@ async function otherCode (app: FastifyInstance, flowId: string): Promise<string>
 }
 
 t.test('a browser gets its refresh token as a cookie that no script reads', async (t) => {
-  const app = await build(t)
   const made = await register(app, 'web@example.org', 'web')
   t.equal(made.statusCode, 201)
   t.notHas(made.json(), { refreshToken: String })
@@ -96,7 +96,6 @@ t.test('a browser gets its refresh token as a cookie that no script reads', asyn
 })
 
 t.test('an address tells nobody whether it has an account', async (t) => {
-  const app = await build(t)
   await register(app, 'known@example.org')
   const shape = (answer: Awaited<ReturnType<typeof post>>) => ({
     status: answer.statusCode,
@@ -131,7 +130,6 @@ t.test('an address tells nobody whether it has an account', async (t) => {
 })
 
 t.test('what cannot be an account is refused with a stable code', async (t) => {
-  const app = await build(t)
   const weak = await post(app, '/registrations', { email: 'a@example.org', password: 'too short', displayName: 'A' })
   t.match([weak.statusCode, weak.json()], [422, { code: 'identity.weak_password', reasons: ['too_short'] }])
   for (const email of [
@@ -189,7 +187,6 @@ t.test('the first operator is made once and must change the password first', asy
 })
 
 t.test('a changed password ends the other sessions', async (t) => {
-  const app = await build(t)
   await register(app, 'change@example.org')
   const logIn = async () => (await post(
     app, '/logins', { email: 'change@example.org', password, client: 'native' }
@@ -207,7 +204,6 @@ t.test('a changed password ends the other sessions', async (t) => {
 })
 
 t.test('a token belongs to one workspace; another one is asked for', async (t) => {
-  const app = await build(t)
   const ann = await quickSignIn(app)
   const bob = await quickSignIn(app)
   const created = await post(app, '/workspaces', { name: 'Second' }, ann.headers)
@@ -240,7 +236,6 @@ t.test('a token belongs to one workspace; another one is asked for', async (t) =
 })
 
 t.test('public keys are published and nothing else of them', async (t) => {
-  const app = await build(t)
   await quickSignIn(app)
   const answer = await app.inject({ method: 'GET', url: '/.well-known/jwks.json' })
   t.match([answer.statusCode, answer.headers['cache-control']], [200, 'public, max-age=300'])

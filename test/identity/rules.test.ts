@@ -33,6 +33,8 @@ function sessionKey (app: FastifyInstance, { userId, actor }: QuickPerson): stri
   return app.redisKey(`identity:s:{${userId}}:${String(actor.sessionId)}`)
 }
 
+const app = await build(t)
+
 t.test('a flow is finished once, however many verify it at once', async (t) => {
   const app = await build(t)
   const { flowId } = await app.identity.register({ email: 'race@example.org', displayName: 'Race' })
@@ -49,7 +51,6 @@ t.test('a flow is finished once, however many verify it at once', async (t) => {
 })
 
 t.test('the sixth try of a code is refused even if it is right', async (t) => {
-  const app = await build(t)
   const { flowId } = await app.identity.register({ email: 'six@example.org', displayName: 'Six' })
   const code = (await app.identity.codeMail(flowId))?.code ?? ''
   const wrong = code === '111111' ? '222222' : '111111'
@@ -72,7 +73,6 @@ t.test('two registrations of one address make one account', async (t) => {
 })
 
 t.test('refresh follows its table', async (t) => {
-  const app = await build(t)
   await t.test('50 racers get the same token, and one step is made', async (t) => {
     const ann = await quickSignIn(app)
     const pairs = await Promise.all(Array.from(
@@ -131,7 +131,6 @@ t.test('refresh follows its table', async (t) => {
 })
 
 t.test('only our own access tokens are taken', async (t) => {
-  const app = await build(t)
   const ann = await quickSignIn(app)
   const [head = '', body = '', mac = ''] = ann.accessToken.split('.')
   const claims = JSON.parse(Buffer.from(body, 'base64url').toString()) as Record<string, unknown>
@@ -174,7 +173,6 @@ t.test('only our own access tokens are taken', async (t) => {
 })
 
 t.test('the use of a session is written down at most once in 15 minutes', async (t) => {
-  const app = await build(t)
   const ann = await quickSignIn(app)
   const rows = app.db.collection<{ _id: string, n: number }>('identity.sessions')
   const stored = async () => (await rows.findOne({ _id: String(ann.actor.sessionId) }))?.n
@@ -212,7 +210,6 @@ async function runLogged () {
 }
 
 t.test('racing logins leave ten sessions', async (t) => {
-  const app = await build(t)
   const { userId, workspaceId } = await quickSignIn(app)
   const opened = await Promise.all(Array.from({ length: 30 }, async () => await app.identity.openSession({
     userId, workspaceId, pv: 1, amr: ['pwd'], mustChangePassword: false, facts
