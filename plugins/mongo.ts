@@ -90,6 +90,7 @@ async function checkSchema (db: Db, wanted: readonly Wanted[]): Promise<void> {
   const row = await db.collection<SchemaRow>('sys.meta').findOne({ _id: 'schema' })
   const late = wanted.filter((one) => row?.collections[keyOf(one.name)] !== fingerprintOf(one))
   if (late.length === 0) return
-  throw new Error(`The database is not on the schema of this version (${late.slice(0, 3).map(({ name }) => name).join(', ')}` +
-    `${late.length > 3 ? ` and ${late.length - 3} more` : ''}): run npm run migrate.`)
+  const names = late.slice(0, 3).map(({ name }) => name).join(', ')
+  const more = late.length > 3 ? ` and ${late.length - 3} more` : ''
+  throw new Error(`The database is not on the schema of this version (${names}${more}): run npm run migrate.`)
 }

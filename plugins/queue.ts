@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions, runTopic,
-  type RunReads
+  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions,
+  runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -55,7 +55,9 @@ export default fp<QueueOptions>(async function queue (app, options) {
 
   app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
   app.live.bind(runTopic, { lossy: true })
-  app.decorate('jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded }))
+  app.decorate(
+    'jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded })
+  )
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
@@ -70,7 +72,9 @@ export default fp<QueueOptions>(async function queue (app, options) {
   if (offline) return
 
   app.healthChecks.add({
-    name: 'outbox', critical: false, timeoutMs: 2000, check: async () => { await checkLag(await runs.oldestDue(clock.now())) }
+    name: 'outbox', critical: false, timeoutMs: 2000, check: async () => {
+      await checkLag(await runs.oldestDue(clock.now()))
+    }
   })
   async function checkLag (oldest: Date | undefined): Promise<void> {
     const lagMs = oldest === undefined ? 0 : clock.ms() - oldest.getTime()
@@ -87,7 +91,9 @@ export default fp<QueueOptions>(async function queue (app, options) {
     : undefined
   const runtime = connection === undefined
     ? undefined
-    : createRuntime(app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics })
+    : createRuntime(
+      app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics }
+    )
   if (connection !== undefined && groups.includes('keeper')) {
     keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
     leases.port.hold(keeperLease, keeper.lead)

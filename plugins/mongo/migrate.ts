@@ -38,7 +38,9 @@ export async function migrate (
   }
 }
 
-async function bring (db: Db, definition: CollectionDefinition, isThere: boolean, report: MigrationReport): Promise<void> {
+async function bring (
+  db: Db, definition: CollectionDefinition, isThere: boolean, report: MigrationReport
+): Promise<void> {
   const { name, options = {}, indexes } = definition
   if (!isThere) await create(db, name, options)
   else if (options['changeStreamPreAndPostImages'] !== undefined) {
@@ -75,7 +77,9 @@ function isSame (found: IndexDescriptionInfo, { keys, ...wanted }: IndexDefiniti
   const isText = Object.values(keys).includes('text')
   const sameKeys = isText || JSON.stringify([...Object.entries(found.key)]) === JSON.stringify(Object.entries(keys))
   const options = ['unique', 'sparse', 'partialFilterExpression', 'expireAfterSeconds'] as const
-  return sameKeys && options.every((name) => JSON.stringify(found[name] ?? false) === JSON.stringify(wanted[name] ?? false))
+  return sameKeys && options.every(
+    (name) => JSON.stringify(found[name] ?? false) === JSON.stringify(wanted[name] ?? false)
+  )
 }
 
 async function markOf (db: Db): Promise<Record<string, string>> {

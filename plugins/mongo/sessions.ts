@@ -5,7 +5,7 @@ const maxIdleMs = 10 * 60_000
 
 interface Idle { session: ClientSession, sinceMs: number }
 
-/** Sessions whose ids were written down before their first use, so that a killed process's transactions can be ended. */
+/** Sessions whose ids were written down before their first use: the transactions of a killed process can be ended. */
 export function createSessionPool (client: MongoClient, remember: (ids: Binary[]) => Promise<void>) {
   const idle: Idle[] = []
   const all = new Set<ClientSession>()

@@ -1,5 +1,7 @@
 /** Gathers items while one batch is on its way; a batch leaves at once when none is, and there is no timer. */
-export function createBatcher<T, R> (most: number, run: (items: readonly T[]) => Promise<readonly R[]>): (item: T) => Promise<R> {
+export function createBatcher<T, R> (
+  most: number, run: (items: readonly T[]) => Promise<readonly R[]>
+): (item: T) => Promise<R> {
   const waiting: Array<{ item: T, resolve: (answer: R) => void, reject: (error: unknown) => void }> = []
   let isRunning = false
 

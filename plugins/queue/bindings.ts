@@ -33,7 +33,11 @@ export function createBindings (registry: Registry) {
         policy: policyOf({ queue: subscriberQueue, policy: {} }),
         read: (version, data) => {
           const stored = data as DomainEvent
-          return { ...stored, data: readPayload({ name: subscriber.name, version: event.version, data: event.data }, version, stored.data) }
+          return {
+            ...stored, data: readPayload(
+              { name: subscriber.name, version: event.version, data: event.data }, version, stored.data
+            )
+          }
         },
         run: async (ctx: JobContext) => { await handler(ctx.run.data as DomainEvent, ctx) }
       }, registry.subscribers.get(subscriber.name) === subscriber)

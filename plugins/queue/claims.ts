@@ -25,7 +25,9 @@ export function createStarts ({ claims, worker, clock, isLiving, onSuperseded, l
     const got = new Map<string, RunRow>()
     const groups = Map.groupBy(wanted, ({ release }) => release)
     await Promise.all([...groups].map(async ([release, group]) => {
-      for (const run of await claimGroup([...new Set(group.map(({ id }) => id))], release)) got.set(`${run._id} ${release}`, run)
+      for (
+        const run of await claimGroup([...new Set(group.map(({ id }) => id))], release)
+      ) got.set(`${run._id} ${release}`, run)
     }))
     return wanted.map(({ id, release }) => {
       const name = `${id} ${release}`

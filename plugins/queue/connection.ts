@@ -9,7 +9,10 @@ export function bullPrefix (prefix: string): string {
 /** A connection for BullMQ, which must wait for Redis as long as it takes; nobody but us closes it. */
 export function bullConnection (redis: FastifyInstance['redis'], onReady?: () => void): Redis {
   const connection = redis.duplicate({
-    lazyConnect: false, maxRetriesPerRequest: null, commandTimeout: undefined as unknown as number, enableReadyCheck: true
+    lazyConnect: false,
+    maxRetriesPerRequest: null,
+    // It would end the blocking reads.
+    commandTimeout: undefined as unknown as number
   })
   // Each error is followed by a new try; what is lost while Redis is away stands in the outbox.
   connection.on('error', () => undefined)

@@ -1,12 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { uuidv7, withContext, type Clock, type JobContext, type Log, type Progress, type Tx } from '../../src/kernel/index.ts'
-import {
-  RunAborted, classify, fingerprintOf, judge,
-  type Attempt, type ClaimRepository, type Classified, type RunPolicy, type RunRow, type StartKey, type WorkerRepository
-} from '../../src/jobs/index.ts'
-import type { Starts } from './claims.ts'
-import { createJobContext } from './job-context.ts'
-import type { Wake } from './wake.ts'
+import { withContext, type JobContext, type Log } from '../../src/kernel/index.ts'
+import { RunAborted, classify, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
+import { createJobContext, maxResultBytes, sizeOf } from './job-context.ts'
+import { createOutcomes, type Ended, type OutcomeParts, type Started } from './outcomes.ts'
 
 const giveUpMs = 10_000
 const maxCrashes = 3
@@ -21,37 +17,26 @@ export interface Bound {
   run: (ctx: JobContext) => Promise<unknown>
 }
 
-export interface ExecuteParts {
-  claims: ClaimRepository
-  starts: Starts
-  workers: WorkerRepository
-  tx: Tx
-  clock: Clock
+export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
   log: Log & { child?: (fields: object) => Log }
-  codeVersion: string
   boundOf: (name: string) => Bound | undefined
-  wake: (wake: Wake) => void
-  publish: (run: RunRow, progress?: Progress, state?: RunRow['state']) => void
   metrics: { started: (run: RunRow) => void, ended: (run: RunRow, cause: string, startedMs: number) => void }
 }
 
-/** How a delivery ended, for the board. */
-export interface Ended { isDone: boolean, cause: string, code: string }
-
 /** Runs claimed runs and writes what became of them. */
 export function createExecutor (parts: ExecuteParts) {
-  const { claims, starts, workers, tx, clock, codeVersion, boundOf, wake, publish, metrics } = parts
-  const active = new Map<string, { abort: AbortController, fence: number }>()
+  const { claims, starts, tx, clock, boundOf, wake, publish, metrics } = parts
+  const outcomes = createOutcomes({ ...parts, policyOf: (name) => boundOf(name)?.policy })
+  const active = new Map<string, AbortController>()
   let isStopping = false
 
   async function execute (run: RunRow): Promise<Ended> {
     const startedMs = performance.now()
-    const key: StartKey = { id: run._id, fence: run.fence, claim: run.claim ?? '' }
-    metrics.started(run)
     const abort = new AbortController()
-    active.set(run._id, { abort, fence: run.fence })
+    metrics.started(run)
+    active.set(run._id, abort)
     try {
-      const ended = await attempt(run, key, abort)
+      const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort)
       metrics.ended(run, ended.cause, startedMs)
       return ended
     } finally {
@@ -63,125 +48,56 @@ export function createExecutor (parts: ExecuteParts) {
     }
   }
 
-  async function attempt (run: RunRow, key: StartKey, abort: AbortController): Promise<Ended> {
-    if (isStopping) return await fail(run, key, new RunAborted('shutdown'), undefined)
+  async function attempt (started: Started, abort: AbortController): Promise<Ended> {
+    const { run } = started
     const bound = boundOf(run.name)
-    if (bound === undefined) return await again(run, key, 5000, { cause: 'not_ready', code: 'no_handler', message: '' })
-    if (run.deadlineAt !== undefined && run.deadlineAt <= clock.now()) return await expire(key)
+    if (isStopping) return await outcomes.fail(started, new RunAborted('shutdown'), false)
+    if (bound === undefined) {
+      return await outcomes.again(
+        started, 5000, { cause: 'not_ready', code: 'no_handler', message: '' }
+      )
+    }
+    if (run.deadlineAt !== undefined && run.deadlineAt <= clock.now()) return await outcomes.expire(started)
     if (run.crashes >= maxCrashes) {
-      return await bury(run, key, { cause: 'poison', code: 'crashes', message: `killed its worker ${run.crashes} times` }, undefined)
+      return await outcomes.bury(
+        started, { cause: 'poison', code: 'crashes', message: `killed its worker ${run.crashes} times` }
+      )
     }
     let data: unknown
     try {
       data = bound.read(run.v, run.data)
     } catch (error) {
-      const { code, message } = classify(error, clock.ms())
-      return await bury(run, key, { cause: 'contract', code, message }, error)
+      return await outcomes.bury(started, { ...classify(error, clock.ms()), cause: 'contract' }, error)
     }
-    return await handle(run, key, abort, bound, data)
+    return await handle(started, abort, bound, data)
   }
 
-  async function handle (run: RunRow, key: StartKey, abort: AbortController, bound: Bound, data: unknown): Promise<Ended> {
-    const log = parts.log.child?.({ run: run._id, job: run.name, ...(run.trace === undefined ? {} : { trace: run.trace }) }) ?? parts.log
+  async function handle (started: Started, abort: AbortController, bound: Bound, data: unknown): Promise<Ended> {
+    const { run, key } = started
+    const log = logOf(run)
     const timer = createTimer(bound.policy, () => { abort.abort(new RunAborted('timeout')) })
-    const context = createJobContext({ claims, tx, clock, log, publish }, { run, key, abort, onAlive: timer.onAlive }, data)
-    let result: unknown
-    let failure: { error: unknown } | undefined
-    try {
-      const handled = withContext({
-        cause: { kind: 'run', id: run._id },
-        signal: abort.signal,
-        ...(run.trace === undefined ? {} : { trace: run.trace }),
-        ...(run.actor === undefined ? {} : { actor: run.actor })
-      }, async () => await bound.run(context.ctx))
-      result = await Promise.race([handled, givenUp(abort.signal, handled)])
-    } catch (error) {
-      failure = { error }
-    }
+    const context = createJobContext(
+      { claims, tx, clock, log, publish }, { run, key, abort, onAlive: timer.onAlive }, data)
+    const settled = await settle(run, abort, async () => await bound.run(context.ctx))
     timer.stop()
     await context.settle()
-    if (context.state.isCommitted) {
-      if (failure !== undefined) log.warn({ err: failure.error }, 'the handler failed after its commit, which counts')
-    } else if (failure !== undefined) {
-      return await fail(run, key, isOurs(abort.signal) ? abort.signal.reason : failure.error, context)
-    } else await starts.end(key, result === undefined ? { kind: 'done' } : { kind: 'done', result })
-    if (context.state.hasProgress || run.cause?.kind === 'request') publish(run, undefined, 'done')
-    if (run.target !== undefined) wake({ queues: [], targets: [run.target] })
+    const { isCommitted, hasProgress } = context.state
+    if ('error' in settled && !isCommitted) {
+      return await outcomes.fail(started, settled.error, Object.keys(context.steps).length > 0)
+    }
+    if ('error' in settled) log.warn({ err: settled.error }, 'the handler failed after its commit, which counts')
+    else if (!isCommitted) await starts.end(key, { kind: 'done', ...resultOf(settled.result, log) })
+    finished(run, hasProgress)
     return { isDone: true, cause: 'done', code: '' }
   }
 
-  async function fail (
-    run: RunRow, key: StartKey, error: unknown, context: { steps: object } | undefined
-  ): Promise<Ended> {
-    const said = classify(error, clock.ms())
-    if (error instanceof RunAborted && error.reason === 'superseded') return { isDone: true, cause: 'superseded', code: '' }
-    const policy = boundOf(run.name)?.policy ?? { attempts: 1, backoff: 'net' as const }
-    const verdict = judge(said, {
-      attempt: run.attempt,
-      conflicts: run.conflicts,
-      hasSteps: Object.keys(context?.steps ?? {}).length > 0,
-      timeouts: run.attempts.filter((one) => one.class === 'timeout').length
-    }, policy)
-    if (run.target !== undefined && (said.cause === 'throttled' || said.cause === 'circuit_open')) {
-      await workers.hold(run.target, new Date(clock.ms() + (said.waitMs ?? 0)), said.cause === 'circuit_open')
-      wake({ queues: [], hasHolds: true })
-    }
-    if (verdict.kind === 'cancelled') {
-      await starts.end(key, { kind: 'ended', state: 'cancelled' })
-      return { isDone: false, ...said }
-    }
-    if (verdict.kind === 'dead' || isTooOld(run, verdict.afterMs)) return await bury(run, key, said, error)
-    if (said.cause === 'bug') parts.log.error({ err: error, run: run._id, job: run.name }, 'a handler failed')
-    return await again(run, key, verdict.afterMs, said, verdict.isCounted)
+  function finished (run: RunRow, hasProgress: boolean): void {
+    if (hasProgress || run.cause?.kind === 'request') publish(run, undefined, 'done')
+    if (run.target !== undefined) wake({ queues: [], targets: [run.target] })
   }
 
-  async function again (run: RunRow, key: StartKey, afterMs: number, said: Classified, isCounted = false): Promise<Ended> {
-    const isSilent = said.cause === 'shutdown' || said.cause === 'not_ready'
-    await starts.end(key, {
-      kind: 'again',
-      runAt: new Date(clock.ms() + afterMs),
-      isCounted,
-      isConflict: said.cause === 'conflict',
-      attempt: isSilent ? undefined : attemptOf(run, said, 'again')
-    })
-    return { isDone: false, cause: said.cause, code: said.code }
-  }
-
-  async function bury (run: RunRow, key: StartKey, said: Classified, error: unknown): Promise<Ended> {
-    const last = attemptOf(run, said, 'dead')
-    const letter = {
-      _id: uuidv7(clock.ms()),
-      workspaceId: run.workspaceId,
-      runId: run._id,
-      name: run.name,
-      class: said.cause,
-      code: said.code,
-      message: said.message,
-      fingerprint: fingerprintOf(run.name, said, error),
-      attempts: [...run.attempts, last],
-      state: 'open' as const,
-      codeVersion,
-      failedAt: last.endedAt
-    }
-    await starts.insist(async () => await tx(async (session) => await claims.bury(session, key, letter, last)))
-    parts.log.error({ err: error, run: run._id, job: run.name, class: said.cause, code: said.code, message: said.message }, 'a run is dead')
-    publish(run, undefined, 'dead')
-    return { isDone: false, cause: said.cause, code: said.code }
-  }
-
-  async function expire (key: StartKey): Promise<Ended> {
-    await starts.end(key, { kind: 'ended', state: 'expired' })
-    return { isDone: true, cause: 'expired', code: '' }
-  }
-
-  function attemptOf (run: RunRow, { cause, code, message }: Classified, outcome: Attempt['outcome']): Attempt {
-    const now = clock.now()
-    return { fence: run.fence, startedAt: run.startedAt ?? now, endedAt: now, outcome, class: cause, code, message }
-  }
-
-  function isTooOld (run: RunRow, afterMs: number): boolean {
-    const maxAgeMs = boundOf(run.name)?.policy.maxAgeMs
-    return maxAgeMs !== undefined && clock.ms() + afterMs - run.createdAt.getTime() > maxAgeMs
+  function logOf ({ _id, name, trace }: RunRow): Log {
+    return parts.log.child?.({ run: _id, job: name, trace }) ?? parts.log
   }
 
   return {
@@ -191,28 +107,48 @@ export function createExecutor (parts: ExecuteParts) {
     /** From now on a claimed run goes back uncounted. */
     stop () { isStopping = true },
     abortAll () {
-      for (const { abort } of active.values()) abort.abort(new RunAborted('shutdown'))
+      for (const abort of active.values()) abort.abort(new RunAborted('shutdown'))
     }
   }
 }
 
 export type Executor = ReturnType<typeof createExecutor>
 
-function isOurs ({ aborted, reason }: AbortSignal): boolean {
-  return aborted && reason instanceof RunAborted
+type Settled = { result: unknown } | { error: unknown }
+
+/** Runs the handler in the context of its run; an abort of ours is the reason whatever the handler made of it. */
+async function settle (run: RunRow, { signal }: AbortController, work: () => Promise<unknown>): Promise<Settled> {
+  const { _id: id, trace, actor } = run
+  try {
+    const handled = withContext({
+      cause: { kind: 'run', id }, signal, ...(
+        trace === undefined ? {} : { trace }
+      ), ...(actor === undefined ? {} : { actor })
+    }, work)
+    return { result: await Promise.race([handled, givenUp(signal, handled)]) }
+  } catch (error) {
+    return { error: signal.reason instanceof RunAborted ? signal.reason : error }
+  }
+}
+
+function resultOf (result: unknown, log: Log): { result?: unknown } {
+  if (result === undefined) return {}
+  if (sizeOf(result) <= maxResultBytes) return { result }
+  log.error({}, `a result over ${maxResultBytes} bytes is not kept`)
+  return {}
 }
 
 /** Ends the wait for a handler that ignores its signal; the fence stops what it still writes. */
 async function givenUp (signal: AbortSignal, handled: Promise<unknown>): Promise<never> {
   const isSettled = handled.then(() => true, () => true)
-  await new Promise<void>((resolve) => {
+  const isAborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => { resolve() }, { once: true })
-    void isSettled.then(() => { resolve() })
   })
+  await Promise.race([isSettled, isAborted])
   const timer = new AbortController()
-  const wait = sleep(giveUpMs, false, { signal: timer.signal }).catch(() => false)
-  if (await Promise.race([isSettled, wait])) {
+  const isLate = sleep(giveUpMs, false, { signal: timer.signal }).catch(() => false)
+  if (await Promise.race([isSettled, isLate])) {
     timer.abort()
     return await new Promise<never>(() => undefined)
   }

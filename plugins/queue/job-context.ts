@@ -1,8 +1,10 @@
 import { RunAborted, WaitSignal, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
-import { systemActor, type Clock, type JobContext, type Log, type Progress, type Session, type Tx } from '../../src/kernel/index.ts'
+import {
+  systemActor, type Clock, type JobContext, type Log, type Progress, type Session, type Tx
+} from '../../src/kernel/index.ts'
 
 const progressMs = 500
-const maxResultBytes = 16 * 1024
+export const maxResultBytes = 16 * 1024
 const maxSteps = 64
 
 interface Parts {
@@ -37,7 +39,9 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
     throw error
   }
 
-  async function guarded<T> (guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>): Promise<T> {
+  async function guarded<T> (
+    guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>
+  ): Promise<T> {
     abort.signal.throwIfAborted()
     return await tx(async (session) => {
       if (!await guard(session)) superseded()
@@ -68,6 +72,8 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
       return answer
     },
     async checkpoint (work, value) {
+      // An older progress must not land after the one of the checkpoint.
+      if (value !== undefined) await progress.drop()
       const answer = await guarded(async (session) => await claims.touch(session, key, clock.now(), value), work)
       onAlive()
       if (value !== undefined) {
@@ -101,8 +107,12 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
   return { ctx, state, steps, settle: progress.settle }
 }
 
+export function sizeOf (value: unknown): number {
+  return value === undefined ? 0 : Buffer.byteLength(JSON.stringify(value) ?? '')
+}
+
 function checkSize (what: string, value: unknown): void {
-  if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > maxResultBytes) {
+  if (sizeOf(value) > maxResultBytes) {
     throw new RangeError(`the ${what} of a run is over ${maxResultBytes} bytes`)
   }
 }
@@ -126,6 +136,10 @@ function throttle (send: (value: Progress) => Promise<void>, log: Log) {
     push (value: Progress): void {
       held = value
       if (timer === undefined) leave()
+    },
+    async drop (): Promise<void> {
+      held = undefined
+      await sending
     },
     async settle (): Promise<void> {
       clearTimeout(timer)

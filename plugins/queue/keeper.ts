@@ -21,9 +21,13 @@ interface Parts {
   log: Log
 }
 
-interface Turn { isPoll: boolean, queues: Set<string>, serials: Map<string, [string, string]>, targets: Set<string>, hasHolds: boolean }
+interface Turn {
+  isPoll: boolean, queues: Set<string>, serials: Map<string, [string, string]>, targets: Set<string>, hasHolds: boolean
+}
 
-const quietTurn = (): Turn => ({ isPoll: false, queues: new Set(), serials: new Map(), targets: new Set(), hasHolds: false })
+const quietTurn = (): Turn => (
+  { isPoll: false, queues: new Set(), serials: new Map(), targets: new Set(), hasHolds: false }
+)
 
 /** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
 export function createKeeper ({ relay, recovery, targets, view, runs, clock, log }: Parts) {
@@ -74,7 +78,9 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
     if (now.hasHolds || isPoll) await targets.load()
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
-    await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) => { await runs.freeSerial(workspaceId, serial) }))
+    await Promise.all(
+      [...now.serials.values()].map(async ([workspaceId, serial]) => { await runs.freeSerial(workspaceId, serial) })
+    )
     const { hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
     if (hasMore) for (const queue of now.queues) next.queues.add(queue)
     return hasMore
@@ -128,7 +134,8 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
   }
 
   function hasWake (): boolean {
-    return next.queues.size > 0 || next.serials.size > 0 || next.targets.size > 0 || next.hasHolds || lookAtRedis || lookAtWorkers
+    const { queues, serials, targets: ok, hasHolds } = next
+    return queues.size + serials.size + ok.size > 0 || hasHolds || lookAtRedis || lookAtWorkers
   }
 
   async function wait (ms: number, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
-import { createClaimRepository, createLeaseRepository, createRelayRepository, createWorkerRepository } from '../../src/jobs/index.ts'
+import {
+  createClaimRepository, createLeaseRepository, createRelayRepository, createWorkerRepository
+} from '../../src/jobs/index.ts'
 import { createDelivery } from './delivery.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'

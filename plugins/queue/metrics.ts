@@ -11,7 +11,9 @@ export function createQueueMetrics (metrics: Registry) {
     name: 'switchyard_jobs_released_total', help: 'Runs handed to Redis', labelNames: ['queue'], registers
   })
   const outcomes = new Counter({
-    name: 'switchyard_jobs_outcomes_total', help: 'Ended starts by class', labelNames: [...labelNames, 'class'], registers
+    name: 'switchyard_jobs_outcomes_total', help: 'Ended starts by class', labelNames: [
+      ...labelNames, 'class'
+    ], registers
   })
   const wait = new Histogram({
     name: 'switchyard_jobs_wait_seconds', help: 'From due to start', labelNames, buckets: seconds, registers
@@ -30,7 +32,11 @@ export function createQueueMetrics (metrics: Registry) {
   return {
     released: (queue: string, count: number) => { released.inc({ queue }, count) },
     started ({ queue, lane, runAt, startedAt }: RunRow): void {
-      if (startedAt !== undefined) wait.observe({ queue, lane }, Math.max(0, startedAt.getTime() - runAt.getTime()) / 1000)
+      if (startedAt !== undefined) {
+        wait.observe(
+          { queue, lane }, Math.max(0, startedAt.getTime() - runAt.getTime()) / 1000
+        )
+      }
     },
     ended ({ queue, lane }: RunRow, cause: string, startedMs: number): void {
       outcomes.inc({ queue, lane, class: cause })

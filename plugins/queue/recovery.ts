@@ -26,7 +26,9 @@ const together = 20
 
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
-  const { runs, claims, leases, delivery, view, clock, redis, epochKey, lease, killDead, removeWorker, onCrash, log } = parts
+  const {
+    runs, claims, leases, delivery, view, clock, redis, epochKey, lease, killDead, removeWorker, onCrash, log
+  } = parts
 
   /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */
   async function returnRuns (workers: readonly string[]): Promise<number> {

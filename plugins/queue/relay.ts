@@ -59,7 +59,9 @@ export function createRelay ({ runs, delivery, view, targets, clock, onPublished
     return await keep(reachable, 'serial', (run) => run.serial === undefined || turns.has(run._id))
   }
 
-  async function keep (runsOfPass: readonly Candidate[], reason: string, may: (run: Candidate) => boolean): Promise<Candidate[]> {
+  async function keep (
+    runsOfPass: readonly Candidate[], reason: string, may: (run: Candidate) => boolean
+  ): Promise<Candidate[]> {
     const { yes = [], no = [] } = Object.groupBy(runsOfPass, (run) => may(run) ? 'yes' : 'no')
     await runs.hold(no.map((run) => run._id), reason)
     return yes

@@ -2,7 +2,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
-import { createClaimRepository, createRelayRepository, createWorkerRepository, queuesOf, rhythms } from '../../src/jobs/index.ts'
+import {
+  createClaimRepository, createRelayRepository, createWorkerRepository, queuesOf, rhythms
+} from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
 import type { Bindings } from './bindings.ts'
 import { createStarts } from './claims.ts'
@@ -36,7 +38,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   const starts = createStarts({ claims, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
   const executor = createExecutor({
-    claims, starts, workers, tx, clock, log, codeVersion, boundOf: bindings.of, wake, publish: createRunPublisher(app.live, clock, log), metrics
+    claims, starts, workers, tx, clock, log, codeVersion, boundOf: bindings.of, wake, publish: createRunPublisher(
+      app.live, clock, log
+    ), metrics
   })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
@@ -117,7 +121,13 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       await settled(5000)
       await workers.remove(processes.id)
       tellWorkers(app.bus)
-      await Promise.race([Promise.allSettled(consumers.map(async (consumer) => { await consumer.close() })), sleep(3000, undefined, { ref: false })])
+      await Promise.race(
+        [
+          Promise.allSettled(
+            consumers.map(async (consumer) => { await consumer.close() })
+          ), sleep(3000, undefined, { ref: false })
+        ]
+      )
       delay.disable()
     }
   }

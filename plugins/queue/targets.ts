@@ -4,7 +4,9 @@ import type { Clock } from '../../src/kernel/index.ts'
 const probeMs = 30_000
 
 /** Targets on hold: while an outside service is down its runs wait in the store and cost nothing (`jobs.md` 4.4). */
-export function createTargets ({ workers, runs, clock }: { workers: WorkerRepository, runs: RelayRepository, clock: Clock }) {
+export function createTargets (
+  { workers, runs, clock }: { workers: WorkerRepository, runs: RelayRepository, clock: Clock }
+) {
   const holds = new Map<string, { untilMs: number, isProbe: boolean }>()
   /** Targets whose hold is over, and the one run that goes first. */
   const probes = new Map<string, { untilMs: number, runId?: string }>()

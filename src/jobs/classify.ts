@@ -38,14 +38,16 @@ export class RunAborted extends Error {
 }
 
 const transientCodes = new Set([
-  'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOSPC',
+  'ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN',
+  'ENOSPC',
   'UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'UND_ERR_SOCKET', 'UND_ERR_CLOSED',
-  'UND_ERR_DESTROYED', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'HPE_INVALID_CONSTANT', 'NR_CLOSED', 'ERR_STREAM_PREMATURE_CLOSE',
-  'ECONNECTION', 'ESOCKET', 'EENVELOPE'
+  'UND_ERR_DESTROYED', 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'HPE_INVALID_CONSTANT', 'NR_CLOSED',
+  'ERR_STREAM_PREMATURE_CLOSE', 'ECONNECTION', 'ESOCKET', 'EENVELOPE'
 ])
 const transientNames = new Set([
-  'MongoNetworkError', 'MongoNetworkTimeoutError', 'MongoServerSelectionError', 'MongoPoolClearedError', 'MongoNotConnectedError',
-  'MongoTopologyClosedError', 'MongoOperationTimeoutError', 'MaxRetriesPerRequestError', 'ReplyError', 'ConnectionTimeoutError', 'TimeoutError'
+  'MongoNetworkError', 'MongoNetworkTimeoutError', 'MongoServerSelectionError', 'MongoPoolClearedError',
+  'MongoNotConnectedError', 'MongoTopologyClosedError', 'MongoOperationTimeoutError', 'MaxRetriesPerRequestError',
+  'ReplyError', 'ConnectionTimeoutError', 'TimeoutError'
 ])
 const dayMs = 86_400_000
 
@@ -73,7 +75,9 @@ export function classify (error: unknown, nowMs: number, random: () => number = 
   return { ...said, ...byShape(typeof error === 'object' && error !== null ? error as Shape : {}, nowMs, random) }
 }
 
-function byKind (kind: string, retryAfterMs: number | undefined, random: () => number): Pick<Classified, 'cause' | 'waitMs'> {
+function byKind (
+  kind: string, retryAfterMs: number | undefined, random: () => number
+): Pick<Classified, 'cause' | 'waitMs'> {
   if (kind === 'rate_limited') return { cause: 'throttled', waitMs: asAsked(retryAfterMs ?? 30_000, random) }
   if (kind !== 'unavailable') return { cause: 'permanent' }
   return retryAfterMs === undefined
@@ -82,7 +86,11 @@ function byKind (kind: string, retryAfterMs: number | undefined, random: () => n
 }
 
 function byShape (error: Shape, nowMs: number, random: () => number): Pick<Classified, 'cause' | 'waitMs'> {
-  if (error.name === 'CircuitOpenError') return { cause: 'circuit_open', waitMs: clamp(error.retryAfterMs ?? 10_000, 100, dayMs) }
+  if (error.name === 'CircuitOpenError') {
+    return {
+      cause: 'circuit_open', waitMs: clamp(error.retryAfterMs ?? 10_000, 100, dayMs)
+    }
+  }
   if (isWriteConflict(error)) return { cause: 'conflict' }
   const status = error.status ?? error.statusCode
   if (typeof status === 'number') return byStatus(status, error.retryAfterMs, random)
@@ -95,7 +103,9 @@ function byShape (error: Shape, nowMs: number, random: () => number): Pick<Class
   return { cause: 'bug' }
 }
 
-function byStatus (status: number, retryAfterMs: number | undefined, random: () => number): Pick<Classified, 'cause' | 'waitMs'> {
+function byStatus (
+  status: number, retryAfterMs: number | undefined, random: () => number
+): Pick<Classified, 'cause' | 'waitMs'> {
   if (status === 429 || (status === 503 && retryAfterMs !== undefined)) {
     return { cause: 'throttled', waitMs: asAsked(retryAfterMs ?? 30_000, random) }
   }
@@ -149,23 +159,28 @@ interface Start {
 }
 
 /** The taxonomy of `jobs.md` 4.4 as a table; pure. */
-export function judge ({ cause, waitMs = 0 }: Classified, start: Start, policy: Policy, random: () => number = Math.random): Verdict {
+export function judge (
+  { cause, waitMs = 0 }: Classified, start: Start, policy: Policy, random: () => number = Math.random
+): Verdict {
   const again = (afterMs: number, isCounted: boolean, most = policy.attempts): Verdict =>
     isCounted && start.attempt + 1 >= most ? { kind: 'dead' } : { kind: 'again', afterMs, isCounted }
-  switch (cause) {
-    case 'transient': return again(backoffMs(policy.backoff, start.attempt, random), true)
-    case 'throttled':
-    case 'circuit_open':
-    case 'not_ready': return again(waitMs, false)
-    case 'conflict': return again(20 + Math.round(random() * 180), start.conflicts >= 3)
-    case 'timeout': return start.timeouts >= 1 && !start.hasSteps ? { kind: 'dead' } : again(30_000, true)
-    case 'bug': return again(10_000, true, Math.min(2, policy.attempts))
-    case 'shutdown': return again(0, false)
-    case 'cancelled': return { kind: 'cancelled' }
-    case 'permanent':
-    case 'contract':
-    case 'poison': return { kind: 'dead' }
+  const wait = (): Verdict => again(waitMs, false)
+  const dead = (): Verdict => ({ kind: 'dead' })
+  const verdicts: Record<Cause, () => Verdict> = {
+    transient: () => again(backoffMs(policy.backoff, start.attempt, random), true),
+    throttled: wait,
+    circuit_open: wait,
+    not_ready: wait,
+    conflict: () => again(20 + Math.round(random() * 180), start.conflicts >= 3),
+    timeout: () => start.timeouts >= 1 && !start.hasSteps ? dead() : again(30_000, true),
+    bug: () => again(10_000, true, Math.min(2, policy.attempts)),
+    shutdown: () => again(0, false),
+    cancelled: () => ({ kind: 'cancelled' }),
+    permanent: dead,
+    contract: dead,
+    poison: dead
   }
+  return verdicts[cause]()
 }
 
 /** net: full jitter, 1 s x 2^n, cap 15 min; mail: 1 min x 2^n, cap 6 h; bug: 10 s. */

@@ -45,7 +45,9 @@ export function createEventBus ({ events, runs, clock, subscribersOf, onEmitted 
 }
 
 function toRow (
-  { name, version, keepDays }: EventDefinition, clock: Clock, { data, subject, workspaceId }: Pick<EventRow, 'data' | 'subject' | 'workspaceId'>
+  { name, version, keepDays }: EventDefinition, clock: Clock, {
+    data, subject, workspaceId
+  }: Pick<EventRow, 'data' | 'subject' | 'workspaceId'>
 ): EventRow {
   const context = currentContext()
   return {
@@ -65,7 +67,10 @@ function toRow (
 }
 
 function toEvent ({ _id, type, v, workspaceId, subject, data, at, cause, actor }: EventRow): DomainEvent {
-  return { id: _id, type, v, workspaceId, subject, data, at: at.toISOString(), cause: cause ?? null, actor: actor ?? null, isReplay: false }
+  return {
+    id: _id, type, v, workspaceId, subject, data, at: at.toISOString(),
+    cause: cause ?? null, actor: actor ?? null, isReplay: false
+  }
 }
 
 function runOf (subscriber: SubscriberDefinition, event: DomainEvent, { at }: EventRow): RunRow {

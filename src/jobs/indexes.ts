@@ -8,7 +8,11 @@ export const collections: readonly CollectionDefinition[] = [
     indexes: [
       { name: 'waiting', keys: { queue: 1, lane: 1, heldBy: 1, runAt: 1, _id: 1 }, partialFilterExpression: pending },
       { name: 'next', keys: { runAt: 1 }, partialFilterExpression: pending },
-      { name: 'key', keys: { workspaceId: 1, name: 1, key: 1 }, unique: true, partialFilterExpression: { key: { $exists: true } } },
+      {
+        name: 'key', keys: {
+          workspaceId: 1, name: 1, key: 1
+        }, unique: true, partialFilterExpression: { key: { $exists: true } }
+      },
       {
         name: 'serial_live',
         keys: { workspaceId: 1, serial: 1 },

@@ -7,7 +7,7 @@ import { JobsError } from './errors.ts'
 const maxBytes = 32 * 1024
 const compiled = new WeakMap<TSchema, ReturnType<typeof Compile>>()
 
-/** Refuses data that is not exactly of its schema, or too large. Throws `jobs.schema_mismatch`, `jobs.data_too_large`. */
+/** Refuses data that is not exactly of its schema, or too large. Throws `schema_mismatch`, `data_too_large`. */
 export function checkPayload (name: string, schema: TSchema, data: unknown): void {
   const check = compiledOf(schema)
   if (!check.Check(data)) throw mismatch(name, problemsOf(check.Errors(data)))
@@ -17,8 +17,10 @@ export function checkPayload (name: string, schema: TSchema, data: unknown): voi
   if (bytes > maxBytes) throw JobsError.data_too_large({ name, bytes, maxBytes })
 }
 
-/** What a worker hands to the handler: lifted to the job's version, unknown members dropped. Throws `jobs.schema_mismatch`. */
-export function readPayload (job: Pick<JobDefinition, 'name' | 'version' | 'data' | 'upcast'>, version: number, data: unknown): unknown {
+/** What a handler gets: lifted to the job's version, unknown members dropped. Throws `jobs.schema_mismatch`. */
+export function readPayload (
+  job: Pick<JobDefinition, 'name' | 'version' | 'data' | 'upcast'>, version: number, data: unknown
+): unknown {
   let lifted: unknown = data
   for (let v = version; v < job.version; v++) {
     const lift = job.upcast?.[v] as ((data: unknown) => unknown) | undefined
@@ -44,7 +46,9 @@ function mismatch (name: string, errors: FieldProblem[]): Error {
   return JobsError.schema_mismatch({ name }, { detail: `${name}: ${detail}`, errors })
 }
 
-function problemsOf (errors: ReadonlyArray<{ instancePath: string, keyword: string, message: string }>): FieldProblem[] {
+function problemsOf (
+  errors: ReadonlyArray<{ instancePath: string, keyword: string, message: string }>
+): FieldProblem[] {
   return errors.slice(0, 20).map(({ instancePath, keyword, message }) => problem(instancePath, keyword, message))
 }
 

@@ -1,4 +1,6 @@
-export { createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun } from './repository/claims.ts'
+export {
+  createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
+} from './repository/claims.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
 export { createLeaseRepository, type LeaseRepository, type LeaseState } from './repository/leases.ts'
 export { createRelayRepository, type Candidate, type Delivery, type RelayRepository } from './repository/relay.ts'

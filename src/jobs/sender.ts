@@ -16,7 +16,8 @@ export interface SenderParts {
   onAdded: (queue: string) => void
 }
 
-type NewRun = Pick<RunRow, '_id' | 'workspaceId' | 'name' | 'v' | 'data' | 'queue' | 'lane' | 'cost' | 'runAt' | 'createdAt' | 'dataHash'>
+type NewRun = Pick<RunRow,
+  '_id' | 'workspaceId' | 'name' | 'v' | 'data' | 'queue' | 'lane' | 'cost' | 'runAt' | 'createdAt' | 'dataHash'>
 
 /** A run that nobody touched yet, with where it comes from. */
 export function newRun (run: NewRun & Partial<RunRow>): RunRow {
@@ -57,12 +58,11 @@ export function createJobSender ({ runs, clock, isDeclared, onAdded }: SenderPar
       data,
       dataHash: dataHash(data),
       queue: job.queue,
-      lane: options.lane ?? job.lane,
-      cost: options.cost ?? job.cost,
-      runAt: options.runAt ?? now,
+      lane: job.lane,
+      cost: job.cost,
+      runAt: now,
       createdAt: now,
-      ...(options.key === undefined ? {} : { key: options.key }),
-      ...(options.deadlineAt === undefined ? {} : { deadlineAt: options.deadlineAt }),
+      ...asked(options),
       ...(serial === undefined ? {} : { serial, seq: seqOf(id) }),
       ...(target === undefined ? {} : { target })
     })
@@ -97,6 +97,12 @@ export function createJobSender ({ runs, clock, isDeclared, onAdded }: SenderPar
       return answers
     }
   }
+}
+
+/** What the caller said of the run itself. */
+function asked (options: AddOptions): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt'>> {
+  const names = ['key', 'lane', 'cost', 'runAt', 'deadlineAt'] as const
+  return Object.fromEntries(names.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 }
 
 /** The workspace in the payload, else the one asked for, else the one at work. */

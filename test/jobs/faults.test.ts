@@ -7,15 +7,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
-import { findRedis } from '../../bin/services/binaries.ts'
-import { portFor } from '../../bin/services/ports.ts'
-import { redisStore } from '../../bin/services/redis.ts'
+import { findStores } from '../../bin/services.ts'
 import { launch } from '../../bin/services/store.ts'
 import { createRelayRepository } from '../../src/jobs/index.ts'
 import { dropPlace, newPlace, rig, until, type Place } from './rig.ts'
 import { bindEffects, declared, effectJob, effectsOf, kill, startVictim, type VictimOptions } from './victim.ts'
 
-const runsOf = (app: FastifyInstance) => app.db.collection<Record<string, unknown> & { _id: string, startedAt: Date }>('jobs.runs')
+const runsOf = (app: FastifyInstance) => app.db.collection<Record<string, unknown> & {
+  _id: string, startedAt: Date
+}>('jobs.runs')
 
 async function add (app: FastifyInstance, count: number, ms: number): Promise<string[]> {
   const added = await app.tx(async (session) => await app.jobs.addMany(session, effectJob,
@@ -24,12 +24,18 @@ async function add (app: FastifyInstance, count: number, ms: number): Promise<st
 }
 
 async function allDone (app: FastifyInstance, ids: readonly string[], withinMs = 30_000): Promise<void> {
-  await until('all done', async () => await runsOf(app).countDocuments({ _id: { $in: [...ids] }, state: 'done' }) === ids.length, withinMs)
+  await until(
+    'all done', async () => await runsOf(app).countDocuments(
+      { _id: { $in: [...ids] }, state: 'done' }
+    ) === ids.length, withinMs
+  )
 }
 
 /** 0 lost, 0 double, 0 condemned. */
 async function check (t: Test, app: FastifyInstance, ids: readonly string[]): Promise<void> {
-  t.equal(await effectsOf(app).countDocuments({ _id: { $in: [...ids] }, count: 1 }), ids.length, 'each effect exactly once')
+  t.equal(
+    await effectsOf(app).countDocuments({ _id: { $in: [...ids] }, count: 1 }), ids.length, 'each effect exactly once'
+  )
   t.equal(await app.db.collection('jobs.letters').countDocuments(), 0, 'nobody is condemned')
 }
 
@@ -43,8 +49,16 @@ t.teardown(async () => {
 const rounds: Array<{ what: string, victim: Omit<VictimOptions, 'place'>, withinMs: number }> = [
   { what: 'killed from outside', victim: {}, withinMs: 3000 },
   { what: 'dies inside commit()', victim: { death: 'in-commit', after: 5 }, withinMs: 3000 },
-  { what: 'dies after its commit, before the acknowledgement', victim: { death: 'after-commit', after: 5 }, withinMs: 3000 },
-  { what: 'of another host dies inside commit()', victim: { death: 'in-commit', after: 5, host: 'elsewhere' }, withinMs: 16_000 }
+  {
+    what: 'dies after its commit, before the acknowledgement', victim: {
+      death: 'after-commit', after: 5
+    }, withinMs: 3000
+  },
+  {
+    what: 'of another host dies inside commit()', victim: {
+      death: 'in-commit', after: 5, host: 'elsewhere'
+    }, withinMs: 16_000
+  }
 ]
 
 for (const { what, victim, withinMs } of rounds) {
@@ -54,7 +68,11 @@ for (const { what, victim, withinMs } of rounds) {
     await sleep(100)
     const exited = once(child, 'exit')
     const ids = await add(survivor, 100, 300)
-    await until('in flight', async () => await runsOf(survivor).countDocuments({ state: 'running', worker: { $ne: survivor.processes.id } }) >= 5)
+    await until(
+      'in flight', async () => await runsOf(survivor).countDocuments(
+        { state: 'running', worker: { $ne: survivor.processes.id } }
+      ) >= 5
+    )
     if (victim.death === undefined) child.kill('SIGKILL')
     await exited
     const diedMs = survivor.clock.ms()
@@ -107,7 +125,7 @@ t.test('a clean stop costs no attempt and gives the lease back at once', async (
 
 t.test('Redis', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-redis-'))
-  const store = redisStore(await findRedis(process.env, () => undefined), dir, await portFor(dir), 'nothing')
+  const [, store] = await findStores({ dir, persist: false, say: () => undefined })
   let redis = await launch(store)
   const here: Place = newPlace({ redisUrl: store.url })
   const app = await rig({ place: here, groups: ['io', 'keeper'], declared, bind: bindEffects() })

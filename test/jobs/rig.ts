@@ -33,13 +33,17 @@ export interface RigOptions {
 
 /** An app of the lower floors, ready. */
 export async function rig (
-  { place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, logLevel = 'silent' }: RigOptions
+  {
+    place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, logLevel = 'silent'
+  }: RigOptions
 ): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
   const redis = { url: place.redisUrl, prefix: place.name }
   await app.register(telemetry, { role, version: '0' })
   await app.register(errors)
-  await app.register(mongo, { url: place.mongoUrl, database: place.name, role, ...(host === undefined ? {} : { host }) })
+  await app.register(
+    mongo, { url: place.mongoUrl, database: place.name, role, ...(host === undefined ? {} : { host }) }
+  )
   await app.register(cache, { ...redis, environment: 'test' })
   await app.register(pubsub, redis)
   await app.register(queue, { ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1 })
@@ -63,7 +67,9 @@ export async function dropPlace ({ mongoUrl, redisUrl, name }: Place): Promise<v
 }
 
 /** Waits for a condition; throws with its name. */
-export async function until (what: string, holds: () => Promise<boolean> | boolean, withinMs = 15_000): Promise<number> {
+export async function until (
+  what: string, holds: () => Promise<boolean> | boolean, withinMs = 15_000
+): Promise<number> {
   const sinceMs = performance.now()
   while (!await holds()) {
     if (performance.now() - sinceMs > withinMs) throw new Error(`not within ${withinMs} ms: ${what}`)

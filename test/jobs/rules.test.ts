@@ -31,7 +31,11 @@ t.test('each error has its class', async (t) => {
     ['domain unavailable that says when', Wrong.away({}, { retryAfterMs: 1000 }), 'throttled', 1050],
     ['connection reset', named('Error', { code: 'ECONNRESET' }), 'transient'],
     ['no space', named('Error', { code: 'ENOSPC' }), 'transient'],
-    ['fetch wraps', Object.assign(new TypeError('fetch failed'), { cause: named('Error', { code: 'ECONNREFUSED' }) }), 'transient'],
+    [
+      'fetch wraps', Object.assign(
+        new TypeError('fetch failed'), { cause: named('Error', { code: 'ECONNREFUSED' }) }
+      ), 'transient'
+    ],
     ['undici timeout', named('HeadersTimeoutError', { code: 'UND_ERR_HEADERS_TIMEOUT' }), 'transient'],
     ['mongo away', named('MongoServerSelectionError'), 'transient'],
     ['redis away', named('MaxRetriesPerRequestError'), 'transient'],
@@ -42,7 +46,11 @@ t.test('each error has its class', async (t) => {
     ['status 404', named('Error', { status: 404 }), 'permanent'],
     ['circuit open', named('CircuitOpenError', { retryAfterMs: 5000 }), 'circuit_open', 5000],
     ['write conflict', named('MongoServerError', { code: 112 }), 'conflict'],
-    ['transient transaction', named('MongoServerError', { code: 251, hasErrorLabel: (l: string) => l === 'TransientTransactionError' }), 'conflict'],
+    [
+      'transient transaction', named(
+        'MongoServerError', { code: 251, hasErrorLabel: (l: string) => l === 'TransientTransactionError' }
+      ), 'conflict'
+    ],
     ['wait', new WaitSignal(nowMs + 9000), 'not_ready', 9000],
     ['a short wait is five seconds', new WaitSignal(nowMs + 1), 'not_ready', 5000],
     ['a long wait is a day', new WaitSignal(nowMs + 1e12), 'not_ready', 86_400_000],
@@ -61,23 +69,41 @@ t.test('each error has its class', async (t) => {
 })
 
 t.test('each class has its consequence', async (t) => {
-  const said = (cause: Classified['cause'], waitMs?: number): Classified => ({ cause, code: 'x', message: 'x', ...(waitMs === undefined ? {} : { waitMs }) })
+  const said = (cause: Classified['cause'], waitMs?: number): Classified => (
+    { cause, code: 'x', message: 'x', ...(waitMs === undefined ? {} : { waitMs }) }
+  )
   const first = { attempt: 0, conflicts: 0, hasSteps: false, timeouts: 0 }
   const net = { attempts: 6, backoff: 'net' as const }
   t.same(judge(said('transient'), first, net, half), { kind: 'again', afterMs: 500, isCounted: true })
-  t.same(judge(said('transient'), { ...first, attempt: 5 }, net, half), { kind: 'dead' }, 'the sixth attempt was the last')
-  t.same(judge(said('throttled', 7000), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 7000, isCounted: false })
-  t.same(judge(said('circuit_open', 7000), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 7000, isCounted: false })
-  t.same(judge(said('not_ready', 7000), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 7000, isCounted: false })
+  t.same(
+    judge(said('transient'), { ...first, attempt: 5 }, net, half), { kind: 'dead' }, 'the sixth attempt was the last'
+  )
+  t.same(
+    judge(said('throttled', 7000), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 7000, isCounted: false }
+  )
+  t.same(
+    judge(said('circuit_open', 7000), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 7000, isCounted: false }
+  )
+  t.same(
+    judge(said('not_ready', 7000), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 7000, isCounted: false }
+  )
   t.same(judge(said('shutdown'), { ...first, attempt: 5 }, net), { kind: 'again', afterMs: 0, isCounted: false })
   t.same(judge(said('conflict'), first, net, half), { kind: 'again', afterMs: 110, isCounted: false })
-  t.same(judge(said('conflict'), { ...first, conflicts: 3 }, net, half), { kind: 'again', afterMs: 110, isCounted: true })
+  t.same(
+    judge(said('conflict'), { ...first, conflicts: 3 }, net, half), { kind: 'again', afterMs: 110, isCounted: true }
+  )
   t.same(judge(said('timeout'), first, net), { kind: 'again', afterMs: 30_000, isCounted: true })
   t.same(judge(said('timeout'), { ...first, attempt: 1, timeouts: 1 }, net), { kind: 'dead' })
-  t.same(judge(said('timeout'), { ...first, attempt: 1, timeouts: 1, hasSteps: true }, net), { kind: 'again', afterMs: 30_000, isCounted: true })
+  t.same(
+    judge(
+      said('timeout'), { ...first, attempt: 1, timeouts: 1, hasSteps: true }, net
+    ), { kind: 'again', afterMs: 30_000, isCounted: true }
+  )
   t.same(judge(said('bug'), first, net), { kind: 'again', afterMs: 10_000, isCounted: true })
   t.same(judge(said('bug'), { ...first, attempt: 1 }, net), { kind: 'dead' })
-  for (const cause of ['permanent', 'contract', 'poison'] as const) t.same(judge(said(cause), first, net), { kind: 'dead' })
+  for (
+    const cause of ['permanent', 'contract', 'poison'] as const
+  ) t.same(judge(said(cause), first, net), { kind: 'dead' })
   t.same(judge(said('cancelled'), first, net), { kind: 'cancelled' })
   t.equal(backoffMs('net', 40, () => 1), 900_000)
   t.equal(backoffMs('mail', 0), 60_000)
@@ -89,7 +115,11 @@ t.test('places are shared 8 : 3 : 1, and nothing stays free while somebody waits
   t.same(shareLanes(120, 120, all), { interactive: 120, default: 30, bulk: 10 })
   t.same(shareLanes(120, 0, all), { interactive: 80, default: 30, bulk: 10 })
   t.same(shareLanes(120, 150, { interactive: 0, default: 0, bulk: 500 }), { interactive: 0, default: 0, bulk: 120 })
-  t.same(shareLanes(0, 10, { interactive: 3, default: 9, bulk: 0 }), { interactive: 3, default: 0, bulk: 0 }, 'interactive may exceed the window')
+  t.same(
+    shareLanes(
+      0, 10, { interactive: 3, default: 9, bulk: 0 }
+    ), { interactive: 3, default: 0, bulk: 0 }, 'interactive may exceed the window'
+  )
   t.same(freePlaces({ concurrency: 50, startsPerSec: 0, live: 0 }), { free: 150, extra: 188 })
   t.same(freePlaces({ concurrency: 50, startsPerSec: 2000, live: 100 }).free, 300)
   t.same(freePlaces({ concurrency: 50, startsPerSec: 0, live: 120 }).free, 0, 'less than a third is free')
@@ -106,7 +136,11 @@ t.test('keys, order and fingerprints', async (t) => {
   const bug = (error: Error) => fingerprintOf('job', { cause: 'bug', code: 'Error', message: '' }, error)
   function here (): Error { return new Error('x') }
   t.equal(bug(here()), bug(here()), 'line numbers do not count')
-  t.not(fingerprintOf('job', { cause: 'permanent', code: 'a', message: '' }, undefined), fingerprintOf('job', { cause: 'permanent', code: 'b', message: '' }, undefined))
+  t.not(
+    fingerprintOf(
+      'job', { cause: 'permanent', code: 'a', message: '' }, undefined
+    ), fingerprintOf('job', { cause: 'permanent', code: 'b', message: '' }, undefined)
+  )
 })
 
 t.test('data is checked at both ends', async (t) => {
@@ -131,7 +165,9 @@ t.test('data is checked at both ends', async (t) => {
   t.throws(() => { checkPayload('job', big, { text: 'x'.repeat(40_000) }) }, { code: 'jobs.data_too_large' })
 
   const job = defineJob({
-    name: 'test.read-old', queue: 'fast', version: 2, data: schema, upcast: { 1: (data: { key: string }) => ({ id: data.key }) }
+    name: 'test.read-old', queue: 'fast', version: 2, data: schema, upcast: {
+      1: (data: { key: string }) => ({ id: data.key })
+    }
   })
   t.same(readPayload(job, 1, { key: 'x' }), { id: 'x' }, 'an old payload is lifted')
   t.same(readPayload(job, 2, { id: 'x', more: 1 }), { id: 'x' }, 'unknown members are dropped')
@@ -141,5 +177,9 @@ t.test('data is checked at both ends', async (t) => {
 t.test('a group decides which queues are consumed', async (t) => {
   t.same(queuesOf(['cpu']), ['image', 'video', 'bulk', 'report'])
   t.same(queuesOf(['keeper']), [])
-  t.match(policyOf({ queue: 'mail', policy: { attempts: 2 } }), { attempts: 2, backoff: 'mail', timeoutMs: 60_000, isIdleTimeout: false })
+  t.match(
+    policyOf({ queue: 'mail', policy: { attempts: 2 } }), {
+      attempts: 2, backoff: 'mail', timeoutMs: 60_000, isIdleTimeout: false
+    }
+  )
 })

@@ -1,18 +1,26 @@
 // The engine on real stores: what is added happens once, in order, and ends as the taxonomy says.
 import t from 'tap'
+import { Queue } from 'bullmq'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { defineErrors, defineEvent, defineJob, defineSubscriber } from '../../src/kernel/index.ts'
 import { createRelayRepository } from '../../src/jobs/index.ts'
-import { createDelivery } from '../../plugins/queue/delivery.ts'
 import { bullConnection, bullPrefix } from '../../plugins/queue/connection.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 
 const closed = { additionalProperties: false }
 const Numbered = Type.Object({ n: Type.Integer(), group: Type.Optional(Type.String({ maxLength: 20 })) }, closed)
 const count = defineJob({ name: 'test.count-up', queue: 'fast', data: Numbered })
-const queueUp = defineJob({ name: 'test.queue-up', queue: 'fast', data: Numbered, serial: (data) => data.group ?? 'all' })
-const fail = defineJob({ name: 'test.fail-so', queue: 'mail', data: Type.Object({ how: Type.String({ maxLength: 20 }) }, closed), policy: { attempts: 2 } })
+const queueUp = defineJob(
+  { name: 'test.queue-up', queue: 'fast', data: Numbered, serial: (data) => data.group ?? 'all' }
+)
+const fail = defineJob(
+  {
+    name: 'test.fail-so', queue: 'mail', data: Type.Object(
+      { how: Type.String({ maxLength: 20 }) }, closed
+    ), policy: { attempts: 2 }
+  }
+)
 const call = defineJob({ name: 'test.call-out', queue: 'webhook', data: Numbered, target: () => 'provider' })
 const walk = defineJob({ name: 'test.walk-steps', queue: 'bulk', data: Numbered })
 const moved = defineEvent({ name: 'test.thing.moved', data: Numbered, keepDays: 'forever' })
@@ -22,16 +30,21 @@ const TestError = defineErrors('test', { wrong: { kind: 'conflict', message: 'It
 const declared = { jobs: [count, queueUp, fail, call, walk], events: [moved], subscribers: [hear, hearEven] }
 
 const ws = 'w1'
+const candidate = {
+  workspaceId: ws, name: count.name, v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0
+}
 let seen: Array<{ what: string, n: number, group?: string | undefined, at: number }> = []
-let live = new Set<string>()
+const live = new Set<string>()
 let overlaps = 0
 let circuit = false
 let calls: number[] = []
-let walked: string[] = []
+const walked: string[] = []
 
 function bind (app: FastifyInstance): void {
   app.handleJob(count, async (ctx) => {
-    await ctx.commit(async (session) => { await effects(app).insertOne({ run: ctx.run.id, n: ctx.run.data.n }, { session }) })
+    await ctx.commit(
+      async (session) => { await effects(app).insertOne({ run: ctx.run.id, n: ctx.run.data.n }, { session }) }
+    )
   })
   app.handleJob(queueUp, async (ctx) => {
     const { n, group = 'all' } = ctx.run.data
@@ -54,10 +67,16 @@ function bind (app: FastifyInstance): void {
     const first = await ctx.step('first', async () => { walked.push('first'); return { at: 1 } })
     ctx.progress({ done: 1, total: 2 })
     if (ctx.attempt === 0) throw Object.assign(new Error('again'), { code: 'ECONNRESET' })
-    await ctx.checkpoint(async (session) => { await effects(app).insertOne({ run: ctx.run.id, n: -1 }, { session }) }, { done: 2, total: 2 })
+    await ctx.checkpoint(
+      async (session) => {
+        await effects(app).insertOne({ run: ctx.run.id, n: -1 }, { session })
+      }, { done: 2, total: 2 }
+    )
     return { first }
   })
-  app.onEvent(hear, async (event) => { seen.push({ what: `event ${event.subject.id}`, n: event.data.n, at: performance.now() }) })
+  app.onEvent(
+    hear, async (event) => { seen.push({ what: `event ${event.subject.id}`, n: event.data.n, at: performance.now() }) }
+  )
   app.onEvent(hearEven, async (event) => { seen.push({ what: 'even', n: event.data.n, at: performance.now() }) })
 }
 
@@ -87,10 +106,14 @@ t.test('a committed change has its jobs, an aborted one has none', async (t) => 
 
 t.test('what is refused at add is not stored', async (t) => {
   const before = await runs(app).countDocuments()
-  const add = async (data: unknown, job: unknown = count) => await app.tx(async (session) => await app.jobs.add(session, job as typeof count, data as { n: number }))
+  const add = async (data: unknown, job: unknown = count) => await app.tx(
+    async (session) => await app.jobs.add(session, job as typeof count, data as { n: number })
+  )
   await t.rejects(add({ n: 'x' }), { code: 'jobs.schema_mismatch' })
   await t.rejects(add({ n: 1, more: 2 }), { code: 'jobs.schema_mismatch' })
-  await t.rejects(add({ n: 1 }, defineJob({ name: 'test.not-declared', queue: 'fast', data: Numbered })), { code: 'jobs.unknown_job' })
+  await t.rejects(
+    add({ n: 1 }, defineJob({ name: 'test.not-declared', queue: 'fast', data: Numbered })), { code: 'jobs.unknown_job' }
+  )
   t.equal(await runs(app).countDocuments(), before)
 })
 
@@ -101,7 +124,11 @@ t.test('P21: a hundred adds that race for one key make one run', async (t) => {
   t.ok(performance.now() - sinceMs < 2000, `answered in ${Math.round(performance.now() - sinceMs)} ms`)
   t.equal(new Set(added.map(({ id }) => id)).size, 1)
   t.equal(added.filter(({ isNew }) => isNew).length, 1)
-  await t.rejects(app.tx(async (session) => await app.jobs.add(session, count, { n: 22 }, { key: 'one', workspaceId: ws })), { code: 'jobs.key_reused' })
+  await t.rejects(
+    app.tx(
+      async (session) => await app.jobs.add(session, count, { n: 22 }, { key: 'one', workspaceId: ws })
+    ), { code: 'jobs.key_reused' }
+  )
   const many = await app.tx(async (session) => await app.jobs.addMany(session, count, [
     { data: { n: 21 }, options: { key: 'one', workspaceId: ws } },
     { data: { n: 23 }, options: { key: 'two', workspaceId: ws } },
@@ -118,7 +145,9 @@ t.test('P17: within a serial one after another, in order, and serials do not wai
   seen = []
   const groups = ['a', 'b', 'c', 'd']
   await app.tx(async (session) => await app.jobs.addMany(session, queueUp,
-    Array.from({ length: 60 }, (_, n) => ({ data: { n, group: groups[n % 4] as string }, options: { workspaceId: ws } }))))
+    Array.from({ length: 60 }, (_, n) => ({
+      data: { n, group: groups[n % 4] as string }, options: { workspaceId: ws }
+    }))))
   await until('all', () => seen.length === 60, 30_000)
   for (const group of groups) {
     const order = seen.filter((one) => one.group === group).map(({ n }) => n)
@@ -129,7 +158,9 @@ t.test('P17: within a serial one after another, in order, and serials do not wai
 
 t.test('a run that is not due yet waits, and starts in time', async (t) => {
   const runAt = new Date(app.clock.ms() + 900)
-  const { id } = await app.tx(async (session) => await app.jobs.add(session, count, { n: 9 }, { runAt, workspaceId: ws }))
+  const { id } = await app.tx(
+    async (session) => await app.jobs.add(session, count, { n: 9 }, { runAt, workspaceId: ws })
+  )
   await until('started', async () => (await runs(app).findOne({ _id: id }))?.['state'] === 'done')
   const run = await runs(app).findOne({ _id: id })
   const lateMs = (run?.['startedAt'] as Date).getTime() - runAt.getTime()
@@ -147,12 +178,18 @@ t.test('a run past its deadline ends expired, which is no failure', async (t) =>
 t.test('an event goes once to each subscriber that wants it, in the order of its subject', async (t) => {
   seen = []
   for (let version = 1; version <= 6; version++) {
-    await app.tx(async (session) => await app.events.emit(session, moved, { n: version }, { type: 'thing', id: 's1', version }, { workspaceId: ws }))
+    await app.tx(
+      async (session) => await app.events.emit(
+        session, moved, { n: version }, { type: 'thing', id: 's1', version }, { workspaceId: ws }
+      )
+    )
   }
   await until('heard', () => seen.length === 9)
   t.same(seen.filter(({ what }) => what === 'event s1').map(({ n }) => n), [1, 2, 3, 4, 5, 6])
   t.same(seen.filter(({ what }) => what === 'even').map(({ n }) => n).sort(), [2, 4, 6])
-  const log = await app.events.replay({ workspaceId: ws, type: moved.name, subject: { type: 'thing', id: 's1' }, fromVersion: 3, limit: 2 })
+  const log = await app.events.replay(
+    { workspaceId: ws, type: moved.name, subject: { type: 'thing', id: 's1' }, fromVersion: 3, limit: 2 }
+  )
   t.match(log, [{ subject: { version: 3 }, data: { n: 3 } }, { subject: { version: 4 } }])
 })
 
@@ -160,18 +197,26 @@ t.test('a hundred emits that race for one version of a subject: one is written, 
   const answers = await Promise.allSettled(Array.from({ length: 100 }, async () => await app.tx(async (session) =>
     await app.events.emit(session, moved, { n: 1 }, { type: 'thing', id: 's2', version: 1 }, { workspaceId: ws }))))
   t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 1)
-  const codes = new Set(answers.flatMap((one) => one.status === 'rejected' ? [(one.reason as { code: string }).code] : []))
+  const codes = new Set(
+    answers.flatMap((one) => one.status === 'rejected' ? [(one.reason as { code: string }).code] : [])
+  )
   t.same([...codes], ['jobs.stale_version'])
   await quiet(app)
   t.equal(await runs(app).countDocuments({ name: hear.name, 'data.subject.id': 's2' }), 1)
 })
 
 t.test('outcomes follow the taxonomy, and a dead run has one letter', async (t) => {
-  const add = async (how: string) => (await app.tx(async (session) => await app.jobs.add(session, fail, { how }, { workspaceId: ws }))).id
+  const add = async (how: string) => (
+    await app.tx(async (session) => await app.jobs.add(session, fail, { how }, { workspaceId: ws }))
+  ).id
   const [final, bug, once] = await Promise.all(['final', 'bug', 'once'].map(add)) as [string, string, string]
   const stateOf = async (id: string) => await runs(app).findOne({ _id: id })
   await until('dead', async () => (await stateOf(final))?.['state'] === 'dead')
-  t.match(await app.db.collection('jobs.letters').find({ runId: final }).toArray(), [{ class: 'permanent', code: 'test.wrong', state: 'open', attempts: [{ outcome: 'dead' }] }])
+  t.match(
+    await app.db.collection('jobs.letters').find({ runId: final }).toArray(), [
+      { class: 'permanent', code: 'test.wrong', state: 'open', attempts: [{ outcome: 'dead' }] }
+    ]
+  )
   await until('bug waits', async () => (await stateOf(bug))?.['attempt'] === 1)
   t.match(await stateOf(bug), { state: 'pending', attempts: [{ class: 'bug', code: 'TypeError' }] })
   await until('reset waits', async () => (await stateOf(once))?.['attempt'] === 1)
@@ -184,7 +229,11 @@ t.test('outcomes follow the taxonomy, and a dead run has one letter', async (t) 
 t.test('an open circuit holds its target: no attempt is spent, one probe goes first', async (t) => {
   circuit = true
   calls = []
-  await app.tx(async (session) => await app.jobs.addMany(session, call, Array.from({ length: 40 }, (_, n) => ({ data: { n }, options: { workspaceId: ws } }))))
+  await app.tx(
+    async (session) => await app.jobs.addMany(
+      session, call, Array.from({ length: 40 }, (_, n) => ({ data: { n }, options: { workspaceId: ws } }))
+    )
+  )
   await until('the first calls', () => calls.length > 0)
   await until('held', async () => await runs(app).countDocuments({ name: call.name, state: 'pending' }) === 40)
   circuit = false
@@ -199,20 +248,26 @@ t.test('a step is done once, progress is kept, the result stands in the run', as
   await runs(app).updateOne({ _id: id }, { $set: { runAt: new Date() } })
   await until('done', async () => (await runs(app).findOne({ _id: id }))?.['state'] === 'done')
   t.same(walked, ['first'])
-  t.match(await runs(app).findOne({ _id: id }), { result: { first: { at: 1 } }, progress: { done: 2, total: 2 }, starts: 2 })
+  t.match(
+    await runs(app).findOne({ _id: id }), { result: { first: { at: 1 } }, progress: { done: 2, total: 2 }, starts: 2 }
+  )
 })
 
 t.test('P9: a run that is delivered three times at once has one effect and one end', async (t) => {
   const connection = bullConnection(app.redis)
-  const delivery = createDelivery(connection, bullPrefix(place.name))
+  const bull = new Queue('fast', { connection, prefix: bullPrefix(place.name) })
+  // The keeper leaves them alone: the test publishes them itself, and delivers each under three ids.
+  const runAt = new Date(app.clock.ms() + 3_600_000)
   const added = await app.tx(async (session) => await app.jobs.addMany(session, count,
-    Array.from({ length: 50 }, () => ({ data: { n: 99 }, options: { workspaceId: ws } }))))
+    Array.from({ length: 50 }, () => ({ data: { n: 99 }, options: { workspaceId: ws, runAt } }))))
   const ids = added.map(({ id }) => id)
-  const doubled = (release: number) => ids.map((id) => ({ id, release, queue: 'fast' as const, lane: 'bulk' as const }))
-  await Promise.all([1, 1, 2].map(async (release) => { await delivery.add(doubled(release)) }))
+  const candidates = ids.map((id) => ({ ...candidate, _id: id }))
+  await createRelayRepository(app.db).publish(candidates, 'the test', app.clock.now())
+  await bull.addBulk(ids.flatMap((id) => [1, 2, 3].map((nth) =>
+    ({ name: 'run', data: { r: id, n: 1 }, opts: { jobId: `twin-${nth}-${id}` } }))))
   await until('done', async () => await runs(app).countDocuments({ _id: { $in: ids }, state: 'done' }) === 50)
-  await quiet(app)
-  await delivery.close()
+  await until('all deliveries ended', async () => await bull.getJobCountByTypes('waiting', 'active') === 0)
+  await bull.close()
   connection.disconnect()
   t.equal(await effects(app).countDocuments({ n: 99 }), 50)
   t.equal(await runs(app).countDocuments({ _id: { $in: ids }, starts: { $ne: 1 } }), 0)
@@ -220,8 +275,12 @@ t.test('P9: a run that is delivered three times at once has one effect and one e
 
 t.test('two keepers at once publish a run once', async (t) => {
   const repository = createRelayRepository(app.db)
-  const { id } = await app.tx(async (session) => await app.jobs.add(session, count, { n: 5 }, { workspaceId: ws, runAt: new Date(app.clock.ms() + 60_000) }))
-  const run = { _id: id, workspaceId: ws, name: count.name, v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0 }
+  const { id } = await app.tx(
+    async (session) => await app.jobs.add(
+      session, count, { n: 5 }, { workspaceId: ws, runAt: new Date(app.clock.ms() + 60_000) }
+    )
+  )
+  const run = { ...candidate, _id: id }
   const [a, b] = await Promise.all(['p1', 'p2'].map(async (pass) => await repository.publish([run], pass, new Date())))
   t.equal((a?.length ?? 0) + (b?.length ?? 0), 1)
   await repository.takeBack()

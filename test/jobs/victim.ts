@@ -52,7 +52,9 @@ export const declared = { jobs: [effectJob], collections: [{ name: 'test.effects
 
 /** A worker in a process of its own, ready. */
 export async function startVictim (options: VictimOptions): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', import.meta.filename, JSON.stringify(options)], {
+  const child = spawn(process.execPath, [
+    '--disable-warning=ExperimentalWarning', import.meta.filename, JSON.stringify(options)
+  ], {
     stdio: ['pipe', 'pipe', 'inherit']
   })
   const lines = createInterface(child.stdout)
@@ -71,8 +73,12 @@ export async function kill (child: ChildProcess): Promise<void> {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const { place, groups = ['io'], host, death = 'never', after = 1 } = JSON.parse(process.argv[2] ?? '') as VictimOptions
-  const app = await rig({ place, groups, declared, bind: bindEffects(death, after), ...(host === undefined ? {} : { host }) })
+  const {
+    place, groups = ['io'], host, death = 'never', after = 1
+  } = JSON.parse(process.argv[2] ?? '') as VictimOptions
+  const app = await rig(
+    { place, groups, declared, bind: bindEffects(death, after), ...(host === undefined ? {} : { host }) }
+  )
   process.once('SIGTERM', () => { void app.close().then(() => process.exit(0)) })
   process.stdin.once('end', () => { process.exit(1) }).resume()
   process.stdout.write('ready\n')

@@ -43,7 +43,9 @@ export function createClaimRepository (db: Db) {
 
   return {
     /** Claims published runs of one release number under a fresh token; answers those it got. */
-    async claim (ids: readonly string[], release: number, start: { claim: string, worker: string, now: Date }): Promise<RunRow[]> {
+    async claim (
+      ids: readonly string[], release: number, start: { claim: string, worker: string, now: Date }
+    ): Promise<RunRow[]> {
       const { claim, worker, now } = start
       await rows.updateMany({ _id: { $in: [...ids] }, release, state: 'published' }, claimed(claim, worker, now), fast)
       return await this.byClaim(ids, claim)
@@ -51,7 +53,9 @@ export function createClaimRepository (db: Db) {
 
     /** What a claim got, also after an error left that open. */
     async byClaim (ids: readonly string[], claim: string): Promise<RunRow[]> {
-      return await rows.find({ _id: { $in: [...ids] }, claim, state: 'running' }, { readConcern: { level: 'local' } }).toArray()
+      return await rows.find(
+        { _id: { $in: [...ids] }, claim, state: 'running' }, { readConcern: { level: 'local' } }
+      ).toArray()
     },
 
     /** Where a delivery stands that nobody could claim as published. */
@@ -63,7 +67,9 @@ export function createClaimRepository (db: Db) {
     /** Takes a running run over from a holder that is gone. */
     async takeOver (id: string, fence: number, start: { claim: string, worker: string, now: Date }): Promise<RunRow[]> {
       const { $set, $inc } = claimed(start.claim, start.worker, start.now)
-      await rows.updateOne({ _id: id, fence, state: 'running' }, { $set, $inc: { ...$inc, crashes: 1 } }, { ...fast, maxTimeMS: 300 })
+      await rows.updateOne(
+        { _id: id, fence, state: 'running' }, { $set, $inc: { ...$inc, crashes: 1 } }, { ...fast, maxTimeMS: 300 }
+      )
       return await this.byClaim([id], start.claim)
     },
 
@@ -134,10 +140,11 @@ export function createClaimRepository (db: Db) {
       return (await rows.distinct('worker', { state: 'running' })).filter((worker) => worker !== null)
     },
 
-    /** Returns the run of a dead worker to pending; one by one, since one may still be locked by an open transaction. */
+    /** Returns the run of a dead worker to pending; alone, since an open transaction may still lock it. */
     async crash (start: StartOfRun, now: Date, crashes = 1): Promise<boolean> {
       const attempt: Attempt = {
-        fence: start.fence, startedAt: start.startedAt ?? now, endedAt: now, outcome: 'crashed', class: 'crash', code: 'crash', message: 'the worker died'
+        fence: start.fence, startedAt: start.startedAt ?? now, endedAt: now, outcome: 'crashed', class: 'crash',
+        code: 'crash', message: 'the worker died'
       }
       const { modifiedCount } = await rows.updateOne({ _id: start.id, fence: start.fence, state: 'running' }, {
         $set: { state: 'pending', isLive: false, heldBy: null, claim: null, worker: null, runAt: now },
@@ -191,7 +198,9 @@ function updateOf (outcome: Outcome, now: Date) {
   if (outcome.kind === 'again') {
     const { runAt, isCounted, isConflict, attempt } = outcome
     return {
-      $set: { state: 'pending' as const, isLive: false, heldBy: null, claim: null, worker: null, runAt, updatedAt: now },
+      $set: {
+        state: 'pending' as const, isLive: false, heldBy: null, claim: null, worker: null, runAt, updatedAt: now
+      },
       $inc: { attempt: isCounted ? 1 : 0, conflicts: isConflict ? 1 : 0 },
       ...(attempt === undefined ? {} : { $push: { attempts: { $each: [attempt], $slice: -20 } } })
     }

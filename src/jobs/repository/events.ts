@@ -42,7 +42,9 @@ export function createEventRepository (db: Db) {
       { workspaceId: string, type: string, subject: { type: string, id: string }, fromVersion: number, limit: number }
     ): Promise<EventRow[]> {
       return await rows.find({
-        workspaceId, type, 'subject.type': subject.type, 'subject.id': subject.id, 'subject.version': { $gte: fromVersion }
+        workspaceId, type, 'subject.type': subject.type, 'subject.id': subject.id, 'subject.version': {
+          $gte: fromVersion
+        }
       }).sort({ 'subject.version': 1 }).limit(limit).toArray()
     }
   }

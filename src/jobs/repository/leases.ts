@@ -39,7 +39,9 @@ export function createLeaseRepository (db: Db) {
     },
 
     /** Takes a lease that ran out, or that has exactly this fence (its holder is gone); the new fence, or null. */
-    async take (name: string, { holder, by, fromFence }: { holder: ProcessId, by: string, fromFence?: number }): Promise<number | null> {
+    async take (
+      name: string, { holder, by, fromFence }: { holder: ProcessId, by: string, fromFence?: number }
+    ): Promise<number | null> {
       const free = fromFence === undefined ? { $expr: { $lte: ['$until', '$$NOW'] } } : { fence: fromFence }
       const row = await rows.findOneAndUpdate(
         { _id: name, ...free },

@@ -5,7 +5,8 @@ import { expiryOf, type RunRow } from '../run.ts'
 const fast = { writeConcern: { w: 1 } } as const
 
 export type Candidate = Pick<RunRow,
-  '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'serial' | 'seq' | 'target' | 'release' | 'deadlineAt' | 'starts'>
+  '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'serial' | 'seq' | 'target' | 'release' | 'deadlineAt' |
+  'starts'>
 
 export interface Delivery { id: string, release: number, queue: Queue, lane: Lane }
 
@@ -65,7 +66,9 @@ export function createRelayRepository (db: Db) {
 
     async hold (ids: readonly string[], reason: string): Promise<void> {
       if (ids.length === 0) return
-      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending', heldBy: null }, { $set: { heldBy: reason } }, fast)
+      await rows.updateMany(
+        { _id: { $in: [...ids] }, state: 'pending', heldBy: null }, { $set: { heldBy: reason } }, fast
+      )
     },
 
     /** Lets go of the next run of a serial. */
@@ -95,7 +98,9 @@ export function createRelayRepository (db: Db) {
 
     async release (reason: string, target?: string): Promise<number> {
       const { modifiedCount } = await rows.updateMany(
-        { state: 'pending', heldBy: reason, ...(target === undefined ? {} : { target }) }, { $set: { heldBy: null } }, fast)
+        { state: 'pending', heldBy: reason, ...(target === undefined ? {} : { target }) },
+        { $set: { heldBy: null } },
+        fast)
       return modifiedCount
     },
 

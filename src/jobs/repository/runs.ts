@@ -64,9 +64,11 @@ export function createRunRepository (db: Db) {
 
     /** Whether nothing is live and nothing that is due waits (P: looks at all workspaces). */
     async isQuiet (now: Date): Promise<boolean> {
-      const live = await rows.findOne({ isLive: true }, { projection: { _id: 1 } })
-      if (live !== null) return false
-      return await rows.findOne({ state: 'pending', runAt: { $lte: now } }, { projection: { _id: 1 } }) === null
+      // In this order: a run that moves on between two looks is met by the next one.
+      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, { isLive: true }]) {
+        if (await rows.findOne(atWork, { projection: { _id: 1 } }) !== null) return false
+      }
+      return true
     },
 
     /** Since when the oldest due run waits, and how many dead letters are open (P). */

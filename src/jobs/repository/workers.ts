@@ -43,7 +43,9 @@ export function createWorkerRepository (db: Db) {
     /** Keeps a target from being called until then; `isProbe`: only one run goes first afterwards. */
     async hold (target: string, until: Date, isProbe: boolean): Promise<void> {
       try {
-        await holds.updateOne({ _id: target }, { $max: { holdUntil: until }, $set: { probe: isProbe } }, { upsert: true })
+        await holds.updateOne(
+          { _id: target }, { $max: { holdUntil: until }, $set: { probe: isProbe } }, { upsert: true }
+        )
       } catch (error) {
         if ((error as { code?: number }).code !== 11000) throw error
       }
