@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { SignJWT, decodeProtectedHeader, errors, jwtVerify } from 'jose'
 import { uuidv7, type Clock } from '../kernel/index.ts'
 import { IdentityError } from './errors.ts'
@@ -71,7 +71,7 @@ export function createAccessTokens ({ ring, clock }: { ring: SigningRing, clock:
     },
     async verify (token) {
       if (token.length > longest || !compact.test(token)) throw IdentityError.token_invalid()
-      const digest = createHash('sha256').update(token).digest('base64url')
+      const digest = hash('sha256', token, 'base64url')
       const now = clock.ms()
       const known = verified.get(digest, now)
       if (known !== undefined) return known
