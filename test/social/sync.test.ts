@@ -3,7 +3,7 @@ import t from 'tap'
 import { drain } from '../helper.ts'
 import { startRig, watching, type Rig } from './rig.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(175_000)
 
 const statuses = { operation: 'accounts.statuses' }
 

@@ -46,7 +46,8 @@ async function begin (
     await jobs.add(session, syncAccount, { workspaceId, accountId, reason: 'rhythm' }, {
       key: `sync:${accountId}:${slot.toISOString()}`, runAt: slot
     })
-    return await accounts.change(session, account, { set: { activeRunId: ctx.run.id, nextSyncAt: slot } })
+    const set = { activeRunId: ctx.run.id, nextSyncAt: slot, updatedAt: clock.now() }
+    return await accounts.change(session, account, { set })
   })
   if (after === undefined) throw SocialError.account_not_found({ id: accountId })
   // A run that starts again, or takes over, counts on; a new full read begins at the newest post.
