@@ -10,7 +10,7 @@ const icon = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">' +
 
 const router: FastifyPluginAsync = async (app) => {
   const files = readPageFiles()
-  const { html, csp, etag } = preparePage(readConsolePage(), files.hash)
+  const { html, csp, etag } = preparePage(readConsolePage(), files.hash, files.modulesOf('console/main.ts'))
 
   async function console (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     reply.headers({ 'content-security-policy': csp, 'cache-control': 'no-cache', etag })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, readdirSync, existsSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
-import { extname, join } from 'node:path'
+import { extname, join, posix } from 'node:path'
 import { createCompressed, type Compressed } from './compress.ts'
 import { vendored, vendoredFiles } from './vendor.ts'
 
@@ -24,6 +24,8 @@ export interface PageFiles {
   /** Of everything together: a change of one file gives all of them new addresses, and imports stay relative. */
   hash: string
   get (path: string): PageFile | undefined
+  /** What an entry imports before it runs, itself first; what it imports later, on demand, is not among it. */
+  modulesOf (entry: string): string[]
 }
 
 export function readPageFiles (): PageFiles {
@@ -40,6 +42,13 @@ export function readPageFiles (): PageFiles {
       const file = ready.get(path) ?? toFile(path, source)
       ready.set(path, file)
       return file
+    },
+    modulesOf (entry) {
+      const found = new Set([entry])
+      for (const path of found) {
+        for (const name of importsOf(sources.get(path)?.toString() ?? '')) found.add(addressOf(name, path))
+      }
+      return [...found].filter((path) => sources.has(path))
     }
   }
 }
@@ -48,6 +57,14 @@ export function readPageFiles (): PageFiles {
 export function readConsolePage (): string | undefined {
   const file = join(root, 'web/console/index.html')
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+function importsOf (source: string): string[] {
+  return [...source.matchAll(/^(?:import|export) (?!type )[^'"]*?(?:from )?['"]([^'"]+)['"]/gm)].map(([, name = '']) => name)
+}
+
+function addressOf (name: string, from: string): string {
+  return name.startsWith('.') ? posix.join(posix.dirname(from), name) : `vendor/${vendored[name] ?? ''}`
 }
 
 function toFile (path: string, source: Buffer): PageFile {

@@ -11,20 +11,23 @@ export interface Page { html: string, csp: string, etag: string }
  * The page with the hash in its addresses (`/assets/…`, or `./…` for files beside it), the import map of the
  * vendored modules before its first script, and the policy that admits exactly its inline scripts.
  */
-export function preparePage (source: string | undefined, hash: string): Page {
+export function preparePage (source: string | undefined, hash: string, modules: readonly string[] = []): Page {
   const addressed = (source ?? placeholder)
     .replaceAll(/(["'])\/assets\/(?![0-9a-f]{16}\/)/g, `$1/assets/${hash}/`)
     .replaceAll(/((?:src|href)=["'])\.\//g, `$1/assets/${hash}/console/`)
-  const html = addressed.includes('type="importmap"') ? addressed : withImportMap(addressed, hash)
+  const html = addressed.includes('type="importmap"') ? addressed : withImportMap(addressed, hash, modules)
   return { html, csp: policyOf(html), etag: `"${createHash('sha256').update(html).digest('base64url').slice(0, 22)}"` }
 }
 
-function withImportMap (html: string, hash: string): string {
+function withImportMap (html: string, hash: string, modules: readonly string[]): string {
   const at = html.search(/<script|<link rel="modulepreload"|<\/head>/)
   const imports = Object.fromEntries(
     Object.entries(vendored).map(([name, path]) => [name, `/assets/${hash}/vendor/${path}`])
   )
-  return `${html.slice(0, at)}<script type="importmap">${JSON.stringify({ imports })}</script>\n${html.slice(at)}`
+  const map = `<script type="importmap">${JSON.stringify({ imports })}</script>\n`
+  // Else each level of imports would wait for the one before.
+  const preloads = modules.map((path) => `<link rel="modulepreload" href="/assets/${hash}/${path}">\n`).join('')
+  return html.slice(0, at) + map + preloads + html.slice(at)
 }
 
 function policyOf (html: string): string {

@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks'
 import { html, type Node } from '../html.ts'
 import { count } from '../format.ts'
 import { initial } from '../frame/top.ts'
@@ -23,6 +24,7 @@ function Figure ({ word, value }: { word: string, value: number | undefined }): 
 }
 
 const isWeb = /^https?:/
+const none: Asset[] = []
 
 interface Props { post: Post, account?: Account | undefined }
 
@@ -49,8 +51,9 @@ function Foot ({ metrics: { favourites, reblogs, replies }, url }: Post): Node {
 
 /** One post: who, when, what, with its pictures and its figures. */
 export function PostRow ({ post, account }: Props): Node {
-  const media = assetsOfPosts.value.get(post.id) ?? []
-  return html`<article class="post ${post.state}" aria-label="Post of ${account?.label ?? 'this account'}">
+  const media = assetsOfPosts.value.get(post.id) ?? none
+  const name = account?.label ?? 'this account'
+  return useMemo(() => html`<article class="post ${post.state}" aria-label="Post of ${name}">
     ${account !== undefined && html`<span class="avatar" aria-hidden="true">${initial(account.label)}</span>`}
     <div class="post-main">
       <${Head} post=${post} account=${account} />
@@ -59,5 +62,5 @@ export function PostRow ({ post, account }: Props): Node {
         ${media.map((asset) => html`<${Media} key=${asset.id} asset=${asset} />`)}</div>`}
       <${Foot} ...${post} />
     </div>
-  </article>`
+  </article>`, [post, account?.label, account?.handle, media])
 }

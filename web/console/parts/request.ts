@@ -8,7 +8,7 @@ import { Icon } from './icon.ts'
 export function AsRequest ({ call }: { call: Call }): Node {
   const curl = toCurl(call)
   return html`<details class="request">
-    <summary><${Icon} name="code" /> As request</summary>
+    <summary><${Icon} name="code" /><span>As request</span></summary>
     <div class="request-body">
       <p><strong>${call.method}</strong> <code>${call.path}</code></p>
       ${call.body !== undefined && html`<pre tabIndex="0">${JSON.stringify(call.body, null, 2)}</pre>`}

@@ -29,7 +29,7 @@ export function createShelf<S> (create: (key: string) => { store: S, open: () =>
 }
 
 /** Gathers values by key and hands them over together, so that a burst is one change of the view. */
-export function gather<T> (take: (values: Map<string, T>) => void, everyMs = 100): (key: string, value: T) => void {
+export function gather<T> (take: (values: Map<string, T>) => void, everyMs = 200): (key: string, value: T) => void {
   let waiting = new Map<string, T>()
   let timer: ReturnType<typeof setTimeout> | undefined
   return (key, value) => {
