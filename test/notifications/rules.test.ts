@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { SMTPServer } from 'smtp-server'
 import t from 'tap'
 import { drain, quickSignIn, type QuickPerson } from '../helper.ts'
 import { alertFired, alertResolved } from '../../src/analytics/index.ts'
@@ -178,4 +179,38 @@ t.test('an inbox has one number for each change, without a gap', async (t) => {
   t.same(replayed.map(({ offset }) => offset), replayed.map((_, index) => index + 1))
   t.equal(replayed.at(-1)?.offset, after.position.offset)
   t.match(replayed.at(-1)?.data, { unseen: 0, unread: 1 })
+})
+
+t.test('a mail server takes one mail a person, and what it refuses for good is not tried again', async (t) => {
+  const taken: string[] = []
+  const gone = 'gone@example.org'
+  const server = new SMTPServer({
+    disabledCommands: ['STARTTLS', 'AUTH'],
+    onRcptTo ({ address }, _session, done) {
+      done(address === gone ? Object.assign(new Error('5.1.1 No such user'), { responseCode: 550 }) : null)
+    },
+    onData (stream, { envelope }, done) {
+      stream.resume()
+      stream.on('end', () => {
+        taken.push(...envelope.rcptTo.map(({ address }) => address))
+        done()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  t.teardown(async () => { await new Promise<void>((resolve) => { server.close(() => { resolve() }) }) })
+  const { port } = server.server.address() as { port: number }
+  const app = await build(t, {
+    role: 'both', config: { MAIL_DRIVER: 'smtp', SMTP_URL: `smtp://127.0.0.1:${port}` }
+  })
+  const [ann, bob] = [await quickSignIn(app), await quickSignIn(app, { email: gone })]
+  await fire(app, [ann, bob])
+  await drain(app)
+  t.same(taken, [ann.email])
+  const messages = await app.db.collection('notifications.messages').find().toArray()
+  t.same(messages.map(({ state, reason }) => `${state} ${reason}`).sort(), ['failed target_gone', 'sent null'])
+  t.equal(await count(app, 'notifications.attempts'), 2)
+  t.equal(await count(app, 'notifications.inbox_items'), 2, 'the inbox has it in both cases')
+  const listed = await app.inject({ url: '/v1/notifications/captured-mails' })
+  t.equal(listed.statusCode, 404, 'nothing is captured where mails leave')
 })
