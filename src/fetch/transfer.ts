@@ -4,7 +4,10 @@ import { mkdir, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import { isDomainError, type EventBus, type JobContext, type SafeFetch, type Storage } from '../kernel/index.ts'
+import {
+  HttpError, isDomainError,
+  type DomainError, type EventBus, type JobContext, type SafeFetch, type Storage
+} from '../kernel/index.ts'
 import { FetchError } from './errors.ts'
 import { downloadCompleted, downloadFailed } from './events.ts'
 import { downloadFile } from './jobs.ts'
@@ -77,9 +80,10 @@ export function createDownloader (options: TransferOptions): Downloader {
 }
 
 /** Ends the transfer if the error is final; false when the run must be tried again. */
-async function settle (options: TransferOptions, ctx: Context, row: DownloadRow, error: unknown): Promise<boolean> {
-  if (error instanceof Superseded) return true
-  if (!isDomainError(error) || !isFinal(error.kind, ctx.attempt)) return false
+async function settle (options: TransferOptions, ctx: Context, row: DownloadRow, thrown: unknown): Promise<boolean> {
+  if (thrown instanceof Superseded) return true
+  const error = finalError(thrown, ctx.attempt)
+  if (error === undefined) return false
   const status = typeof error.details['status'] === 'number' ? error.details['status'] : null
   const { _id: downloadId, fileId, purpose, workspaceId } = row
   ctx.log.info({ downloadId, code: error.code, status }, 'download failed')
@@ -92,9 +96,14 @@ async function settle (options: TransferOptions, ctx: Context, row: DownloadRow,
   return true
 }
 
-function isFinal (kind: string, attempt: number): boolean {
-  if (kind === 'rate_limited') return false
-  return kind !== 'unavailable' || attempt >= (downloadFile.policy.attempts ?? 1)
+/** The error that ends the transfer: a final kind, the last start that counts, or a mistake of ours met twice. */
+function finalError (thrown: unknown, attempt: number): DomainError | undefined {
+  const isLast = attempt + 1 >= (downloadFile.policy.attempts ?? 1)
+  if (thrown instanceof TypeError || thrown instanceof RangeError) {
+    return attempt > 0 ? HttpError.internal({}, { cause: thrown }) : undefined
+  }
+  if (!isDomainError(thrown) || thrown.kind === 'rate_limited') return undefined
+  return thrown.kind !== 'unavailable' || isLast ? thrown : undefined
 }
 
 /** What is durable of the part on this machine; a part of another one is of no use here. */

@@ -154,11 +154,12 @@ t.test('wrong bytes, refusals and limits end the download with their code', asyn
   t.match(emitted.slice(-2).map(({ data }) => data['status']), [410, 404])
   const down = await ask('/down')
   await t.rejects(run(down), { code: 'fetch.host_unavailable' })
+  await t.rejects(run(down, { attempt: 18 }), { code: 'fetch.host_unavailable' })
   t.match(await row(down), { isActive: true })
-  await run(down, { attempt: 20 })
+  await run(down, { attempt: 19 })
   t.match(await row(down), { state: 'failed', errorCode: 'fetch.host_unavailable', errorStatus: 503 })
   const later = await ask('/later')
-  await t.rejects(run(later, { attempt: 20 }), { code: 'fetch.host_throttled', options: { retryAfterMs: 7000 } })
+  await t.rejects(run(later, { attempt: 19 }), { code: 'fetch.host_throttled', options: { retryAfterMs: 7000 } })
 })
 
 t.test('one address is on its way once, and a paused download goes on', async (t) => {

@@ -58,7 +58,7 @@ export async function rig (t: Teardown, { host = 'here', scratchDir, database }:
   const carry = createDownloader({ downloads, fetch, events, scratchDir: folder, host, boot: 'boot' })
   const rows = db.collection<DownloadRow>('fetch.downloads')
 
-  async function run (id: string, { attempt = 1, signal = new AbortController().signal } = {}): Promise<void> {
+  async function run (id: string, { attempt = 0, signal = new AbortController().signal } = {}): Promise<void> {
     await carry({
       run: { id: uuidv7(), data: { workspaceId, downloadId: id, host: web.host } },
       attempt,
