@@ -103,16 +103,26 @@ async function startOAuth (
   const redirectUri = `${publicUrl()}/v1/social/callbacks/${connector.platform}`
   const known = await clientOf(collaborators, connector, instance, redirectUri)
   const [state, verifier] = [secret(), secret()]
-  const [id, now] = [uuidv7(), clock.now()]
-  const sealed = await keyRing.seal(actor.workspaceId, Buffer.from(verifier), placeOf(actor.workspaceId, id))
-  const connection: StoredConnection = {
-    id,
+  const fresh = connectionOf(actor, { connector, instance, returnTo, reconnects }, state, clock.now())
+  const sealed = await keyRing.seal(actor.workspaceId, Buffer.from(verifier), placeOf(actor.workspaceId, fresh.id))
+  const connection = { ...fresh, redirectUri, verifier: sealed }
+  await tx(async (session) => { await connections.add(session, connection) })
+  const challenge = createHash('sha256').update(verifier).digest('base64url')
+  const authorizeUrl = connector.begin({ instance, client: known, redirectUri, state, challenge })
+  return { connectionId: fresh.id, state: 'pending', authorizeUrl }
+}
+
+function connectionOf (
+  actor: Actor, { connector, instance, returnTo, reconnects }: Start, state: string, now: Date
+): StoredConnection {
+  return {
+    id: uuidv7(),
     workspaceId: actor.workspaceId,
     platform: connector.platform,
     instance,
     stateHash: hashOf(state),
-    verifier: sealed,
-    redirectUri,
+    verifier: null,
+    redirectUri: '',
     actor: actorRef(actor),
     reconnects: reconnects?.id ?? null,
     returnTo,
@@ -125,24 +135,24 @@ async function startOAuth (
     updatedAt: now,
     expiresAt: new Date(now.getTime() + lifeMs)
   }
-  await tx(async (session) => { await connections.add(session, connection) })
-  const challenge = createHash('sha256').update(verifier).digest('base64url')
-  const authorizeUrl = connector.begin({ instance, client: known, redirectUri, state, challenge })
-  return { connectionId: id, state: 'pending', authorizeUrl }
 }
 
 async function connectByToken (
-  { enrolment, openCall }: Collaborators, actor: Actor, { connector, instance, reconnects }: Start, token: string
+  { enrolment, openCall, connections, clock }: Collaborators, actor: Actor, start: Start, token: string
 ): Promise<Connection> {
+  const { connector, instance, reconnects } = start
   const call = openCall({ platform: connector.platform, instance, token })
   try {
     const probe = await connector.probe(call)
     // A pasted token does not say what it may: reading one post shows it.
     await connector.readPosts({}, { remoteId: probe.remoteId, scopes: [] }, call, 1)
     const found = { probe, tokens: { accessToken: token }, scopes: connector.neededScopes }
+    const now = clock.now()
+    const connection = { ...connectionOf(actor, start, secret(), now), state: 'connected' as const, usedAt: now }
     const account = await enrolment.enrol(
-      { actor: actorRef(actor), platform: connector.platform, instance, reconnects }, found)
-    return { connectionId: uuidv7(), state: 'connected', accountId: account.id }
+      { actor: actorRef(actor), platform: connector.platform, instance, reconnects }, found,
+      async (session, { id }) => { await connections.add(session, { ...connection, accountId: id }) })
+    return toConnection({ ...connection, accountId: account.id })
   } catch (error) {
     throw errorOf(error, { isConnecting: true })
   }

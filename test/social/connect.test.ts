@@ -142,6 +142,7 @@ t.test('an account is connected by a pasted token', async (t) => {
   t.match(answer, { status: 201, body: { state: 'connected', accountId: /^[0-9a-f-]{36}$/ } })
   const again = await call('POST', connections, { ...body, token }, { headers: key })
   t.equal(again.body.accountId, answer.body.accountId, 'a repeat with the key answers the same')
+  t.same((await call('GET', String(answer.headers['location']))).body, answer.body)
   t.equal(await app.db.collection('social.accounts').countDocuments(), 1)
   const missing = await call('POST', connections, { ...body, token }, { headers: { 'idempotency-key': '' } })
   t.equal(missing.status, 400)
