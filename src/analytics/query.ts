@@ -100,7 +100,7 @@ function toTable (
   const timed = grain !== 'none'
   const filled = fill === 'zero' ? withZeros(buckets, { grain, fromMs, toMs, isGrouped: groupBy.length > 0 }) : buckets
   const rows = filled
-    .toSorted((a, b) => (a.at?.getTime() ?? 0) - (b.at?.getTime() ?? 0) || b.count - a.count)
+    .toSorted((a, b) => msOf(a) - msOf(b) || b.count - a.count || (String(a.groups) < String(b.groups) ? -1 : 1))
     .slice(0, limit)
     .map(({ at, groups, count }) => [...(timed ? [at?.toISOString() ?? null] : []), ...groups, count])
   return {
@@ -110,6 +110,10 @@ function toTable (
     source: isRaw ? 'raw' : 'rollup',
     approximations: []
   }
+}
+
+function msOf ({ at }: Bucket): number {
+  return at?.getTime() ?? 0
 }
 
 const fixedMs = { minute: 60_000, quarter: 900_000, hour: 3_600_000 } as const

@@ -38,7 +38,7 @@ t.test('events are kept once, counted once, and shown to their workspace alone',
     event: 'page.viewed', range: day, where: [{ prop: 'isNew', op: 'eq', value: true }]
   })).rows, [[10]])
   t.same((await query({ event: 'page.viewed', range: day, groupBy: ['path'] })).rows,
-    [['/p0', 17], ['/p1', 17], ['/p2', 16]].toSorted((a, b) => Number(b[1]) - Number(a[1])))
+    [['/p0', 17], ['/p1', 17], ['/p2', 16]])
   const bob = await signIn(app)
   t.same((await query({ event: 'page.viewed', range: day }, bob.headers)).rows, [[0]])
 })
