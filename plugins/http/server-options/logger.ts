@@ -8,9 +8,7 @@ interface Told { type: string, code?: string, message: string, stack?: string, c
 export function loggerOptions (level: string, role: string): FastifyServerOptions['logger'] {
   return {
     level,
-    // Lines of a busy moment leave together, a write each would cost more than the request it tells of; what is left
-    // is written after 100 ms, and before the process ends.
-    stream: pino.destination({ dest: 1, sync: false, minLength: 8192, periodicFlush: 100 }),
+    stream: output(),
     base: { role, pid: process.pid },
     redact: { paths: redactionPaths(), censor: '[redacted]' },
     serializers: {
@@ -19,6 +17,17 @@ export function loggerOptions (level: string, role: string): FastifyServerOption
       res: ({ statusCode }: { statusCode?: number }) => ({ statusCode }) as never
     }
   }
+}
+
+let lines: ReturnType<typeof pino.destination> | undefined
+
+/** Lines of a busy moment leave together: a write for each would cost more than the request it tells of. */
+function output (): ReturnType<typeof pino.destination> {
+  if (lines !== undefined) return lines
+  const created = pino.destination({ dest: 1, sync: true, minLength: 8192, periodicFlush: 100 })
+  process.once('exit', () => { created.flushSync() })
+  lines = created
+  return created
 }
 
 /** Name, code, message, stack and causes of an error; never its other properties. */
