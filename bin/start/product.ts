@@ -67,7 +67,8 @@ type BaseEnv = NodeJS.ProcessEnv & { DATA_DIR: string, NODE_ENV: string }
 
 function withDefaults (env: NodeJS.ProcessEnv): BaseEnv {
   // glibc keeps freed pixels of each thread's arena: two arenas are a third less memory in the worker that decodes.
-  return { MALLOC_ARENA_MAX: '2', ...env, NODE_ENV: env['NODE_ENV'] || 'development', DATA_DIR: resolve(env['DATA_DIR'] || '.data') }
+  const NODE_ENV = env['NODE_ENV'] || 'development'
+  return { MALLOC_ARENA_MAX: '2', ...env, NODE_ENV, DATA_DIR: resolve(env['DATA_DIR'] || '.data') }
 }
 
 async function bringUp (options: ProductOptions, base: BaseEnv, lock: FolderLock, supervisor: Supervisor) {

@@ -8,10 +8,10 @@ export { presentDownload, presentProgress } from './present.ts'
 export { maxHeaderBytes, maxRatio, profiles, type Limits } from './profiles.ts'
 export { createDownloadRepository, type DownloadRow } from './repository.ts'
 export {
-  DownloadPageSchema, DownloadProgressSchema, DownloadQuerySchema, DownloadSchema, NewDownloadSchema, downloadStates,
+  DownloadPageSchema, DownloadProgressSchema, DownloadQuerySchema, DownloadSchema, NewDownloadSchema,
   type DownloadProgress, type DownloadState, type DownloadView
 } from './schemas.ts'
 export { createDownloadService, type DownloadService } from './service.ts'
-export { canonicalUrl, createAllowed, parseTarget, portOf, type Allowed } from './targets.ts'
+export { createAllowed, parseTarget, type Allowed } from './targets.ts'
 export { downloadTopic } from './topics.ts'
 export { createDownloader, type Downloader } from './transfer.ts'

@@ -12,7 +12,7 @@ export function createAllowed (list: readonly string[]): Allowed {
   return (url) => allowed.has(`${url.hostname}:${portOf(url)}`)
 }
 
-export function portOf (url: URL): string {
+function portOf (url: URL): string {
   return url.port === '' ? usualPorts[url.protocol] ?? '' : url.port
 }
 
