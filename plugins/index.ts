@@ -30,6 +30,7 @@ import queue from './queue.ts'
 import storage from './storage.ts'
 import telemetry from './telemetry.ts'
 
+export { startWorkerHealth } from './http/health.ts'
 export { migrate } from './mongo/migrate.ts'
 
 /** Groups decide which queues a worker consumes, and nothing else. */

@@ -8,10 +8,11 @@ const { runProcess } = await import('../plugins/entrypoint.ts')
 
 await runProcess(['worker', ...process.argv.slice(2)].join(' '), async () => {
   const { loadConfig } = await import('../src/config/index.ts')
-  const { buildApp, groups } = await import('../plugins/index.ts')
-  const app = await buildApp({ role: 'worker', config: loadConfig(process.env), groups: chosen(groups) })
-  await app.ready()
-  return { app, address: null }
+  const { buildApp, groups, startWorkerHealth } = await import('../plugins/index.ts')
+  const config = loadConfig(process.env)
+  const app = await buildApp({ role: 'worker', config, groups: chosen(groups) })
+  const port = await startWorkerHealth(app, config.metricsPort)
+  return { app, address: `http://127.0.0.1:${port}` }
 })
 
 /** Groups named as arguments; all when none is named. */

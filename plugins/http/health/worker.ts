@@ -5,10 +5,10 @@ import type { FastifyInstance } from 'fastify'
 import { answerHealth, type HealthPath } from './answers.ts'
 import { createProbe } from './checks.ts'
 
-/** The small port of a worker: `/health/*` and `/metrics` on loopback; answers the port. Closes with the app. */
+/** Readies a worker and opens its small port: `/health/*` and `/metrics` on loopback; closed with the app. */
 export async function startWorkerHealth (
   app: FastifyInstance, port: number
-): Promise<{ port: number, close: () => Promise<void> }> {
+): Promise<number> {
   const probe = createProbe(app.healthChecks, app.log)
   const state = { isReady: true, isDraining: false }
   const server = createServer((request, response) => {
@@ -26,17 +26,16 @@ export async function startWorkerHealth (
     response.writeHead(status, { 'content-type': 'application/health+json', 'cache-control': 'no-store' })
       .end(JSON.stringify(body))
   })
+  app.addHook('onClose', async () => {
+    state.isDraining = true
+    await Promise.all([probe.stop(), closeServer(server)])
+  })
+  await app.ready()
   server.unref()
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   await probe.start()
-  return {
-    port: (server.address() as AddressInfo).port,
-    async close () {
-      state.isDraining = true
-      await Promise.all([probe.stop(), closeServer(server)])
-    }
-  }
+  return (server.address() as AddressInfo).port
 }
 
 function isHealthPath (path: string): path is HealthPath {
@@ -44,6 +43,7 @@ function isHealthPath (path: string): path is HealthPath {
 }
 
 async function closeServer (server: Server): Promise<void> {
+  if (!server.listening) return
   const closed = once(server, 'close')
   server.close()
   server.closeAllConnections()
