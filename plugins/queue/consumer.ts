@@ -7,7 +7,7 @@ import type { Executor } from './execute.ts'
 
 const kept = { age: 3600, count: 1000 }
 const silentMs = 15_000
-const silentAfterReconnectMs = 2000
+const silentAfterReconnectMs = 3000
 
 interface Parts {
   queue: Queue
@@ -26,7 +26,8 @@ interface Payload { r: string, n: number }
 export function createConsumer ({ queue, connection, prefix, starts, executor, hasWaiting, log }: Parts) {
   const { concurrency, lockMs, stallMs } = rhythms[queue]
   let lastStartMs = performance.now()
-  let reconnectedMs = -Infinity
+  // A first connection is as suspicious as one that came back.
+  let reconnectedMs = performance.now()
   let isClosing = false
   let busy = 0
   let worker = build()

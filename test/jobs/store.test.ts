@@ -121,7 +121,8 @@ t.test('P21: a hundred adds that race for one key make one run', async (t) => {
   const sinceMs = performance.now()
   const added = await Promise.all(Array.from({ length: 100 }, async () =>
     await app.tx(async (session) => await app.jobs.add(session, count, { n: 21 }, { key: 'one', workspaceId: ws }))))
-  t.ok(performance.now() - sinceMs < 2000, `answered in ${Math.round(performance.now() - sinceMs)} ms`)
+  // One caught duplicate key would make it two minutes; 2 s are asked of an idle machine.
+  t.ok(performance.now() - sinceMs < 10_000, `answered in ${Math.round(performance.now() - sinceMs)} ms`)
   t.equal(new Set(added.map(({ id }) => id)).size, 1)
   t.equal(added.filter(({ isNew }) => isNew).length, 1)
   await t.rejects(
