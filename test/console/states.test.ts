@@ -160,6 +160,22 @@ async function focused (page: Stage['page']): Promise<string> {
   return await page.evaluate(() => document.activeElement?.id ?? '')
 }
 
+t.test('the first operator chooses a password before anything else', async (t) => {
+  const { app, page, open, complaints } = await openStage(t, { posts: [] })
+  const { email, password } = await app.identity.makeFirstOperator('op@example.org') ?? { email: '', password: '' }
+  await open('/console')
+  await page.getByLabel('Email').fill(email)
+  await page.getByLabel('Password').fill(password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { name: 'Choose your password' }).waitFor()
+  t.same(await violationsOf(page), [])
+  await page.reload()
+  await page.getByLabel('New password').fill('fifteen letters and more')
+  await page.getByRole('button', { name: 'Save and go on' }).click()
+  await page.getByRole('heading', { name: 'Home' }).waitFor()
+  t.same(complaints, [])
+})
+
 t.test('the dot tells the truth while the server is away, and nothing is lost over it', async (t) => {
   const name = `t${randomBytes(6).toString('hex')}`
   const config = {
