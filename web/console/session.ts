@@ -1,4 +1,4 @@
-import { computed, signal } from '@preact/signals'
+import { signal } from '@preact/signals'
 import { get, send, whenPasswordMustChange } from './api.ts'
 import { problemOf, type Problem } from './problem.ts'
 import { forgetTokens, freshToken, keepTokens, refreshTokens, whenSessionEnds, workspaceOfToken } from './tokens.ts'
@@ -16,8 +16,6 @@ export const bootProblem = signal<Problem | undefined>(undefined)
 export const endNote = signal('')
 /** Whether the server keeps mails for us to read, because no mail server is set. */
 export const capturesMails = signal(false)
-
-export const mayWrite = computed(() => workspace.value?.roles.some((role) => role !== 'guest') ?? false)
 
 whenSessionEnds(() => {
   if (stage.value === 'in') endNote.value = 'Your session has ended. Sign in again.'
