@@ -17,11 +17,11 @@ const things: CollectionDefinition = {
   name: 'test.things', indexes: [{ name: 'n', keys: { n: 1 }, unique: true }]
 }
 
-async function open (collections: readonly CollectionDefinition[], options: { url?: string, host?: string } = {}): Promise<FastifyInstance> {
+async function open (collections: readonly CollectionDefinition[]): Promise<FastifyInstance> {
   const app = Fastify() as unknown as FastifyInstance
   await app.register(telemetry, { role: 'server', version: '0' })
   await app.register(errors)
-  await app.register(mongo, { url, database, role: 'server', ...options })
+  await app.register(mongo, { url, database, role: 'server' })
   app.declare({ domain: 'test', collections })
   return app
 }
@@ -40,7 +40,8 @@ t.test('a database on another schema is refused in one sentence, and migrate men
   t.ok(first.created.includes('test.things.n'))
   const again = await open([things])
   await again.ready()
-  t.same((await migrate({ url, database }, again.registry.collections.values())).created, [], 'a second time changes nothing')
+  const second = await migrate({ url, database }, again.registry.collections.values())
+  t.same(second.created, [], 'a second time changes nothing')
   const changed = { ...things, indexes: [{ name: 'n', keys: { n: -1 as const }, unique: true }] }
   t.same((await migrate({ url, database }, [changed])).rebuilt, ['test.things.n'])
   await migrate({ url, database }, [things])
@@ -115,12 +116,14 @@ t.test('the transaction of a process that is gone is ended at the next start on 
   cut.catch(() => undefined)
   await entered.promise
   // Written down as a process that no longer runs.
-  await dead.db.collection<{ _id: string }>('sys.processes').updateOne({ _id: dead.processes.id }, { $set: { startedAt: 1 } })
+  await dead.db.collection<{ _id: string }>('sys.processes')
+    .updateOne({ _id: dead.processes.id }, { $set: { startedAt: 1 } })
 
   const next = await open([things])
   await next.ready()
   const sinceMs = performance.now()
-  await next.db.collection<{ _id: string }>('test.things').updateOne({ _id: 'held' }, { $inc: { n: 10 } }, { maxTimeMS: 5000 })
+  await next.db.collection<{ _id: string }>('test.things')
+    .updateOne({ _id: 'held' }, { $inc: { n: 10 } }, { maxTimeMS: 5000 })
   t.ok(performance.now() - sinceMs < 2000, 'its document is free')
   const left = await createProcessRepository(next.db).list()
   t.notOk(left.some(({ id, startedAt }) => id === dead.processes.id && startedAt === 1), 'it is forgotten')
