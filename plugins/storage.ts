@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { Storage } from '../src/kernel/index.ts'
+import { StorageError, type Storage } from '../src/kernel/index.ts'
 import { createGridFsStorage, storageCollections } from './storage/gridfs.ts'
 
 declare module 'fastify' {
@@ -7,6 +7,6 @@ declare module 'fastify' {
 }
 
 export default fp<{ offline: boolean }>(async function storage (app) {
-  app.declare({ domain: 'storage', collections: storageCollections })
+  app.declare({ domain: 'storage', errors: StorageError, collections: storageCollections })
   app.decorate('storage', createGridFsStorage(app.db, app.clock))
 }, { name: 'storage', dependencies: ['errors', 'mongo'] })

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Binary, GridFSBucket, MongoServerError, ObjectId, type Collection, type Db } from 'mongodb'
-import type { Clock, CollectionDefinition, Storage, StoredObject } from '../../src/kernel/index.ts'
+import {
+  StorageError, type Clock, type CollectionDefinition, type Storage, type StoredObject
+} from '../../src/kernel/index.ts'
 
 const bucketName = 'media.objects'
 const chunkBytes = 512 * 1024
@@ -17,8 +19,8 @@ interface FileRow {
 }
 
 /**
- * Whoever puts an object commits the reference to it afterwards, by majority; what stands before that commit in the
- * same log is then as durable. So no write here waits for a majority of its own.
+ * Chunks wait for no majority of their own: the files document that follows does, and with it the log before it is
+ * durable. Only a store that died in between can have lost them, so they are counted after it.
  */
 const light = { writeConcern: { w: 1 } } as const
 
@@ -40,24 +42,38 @@ export function createGridFsStorage (db: Db, clock: Clock): Storage {
     return await files.findOne({ 'metadata.key': key })
   }
 
-  /** Writes the files document last: before it nobody can read a byte. */
+  async function isWhole ({ _id, length, chunkSize }: FileRow): Promise<boolean> {
+    return await chunks.countDocuments({ files_id: _id }) === Math.ceil(length / chunkSize)
+  }
+
+  /** Writes the files document last: before it nobody can read a byte. Throws `storage.bytes_lost`. */
   async function publish (row: FileRow): Promise<StoredObject> {
     try {
-      await files.insertOne(row, light)
-      return toObject(row)
+      await files.insertOne(row)
     } catch (error) {
       if (!(error instanceof MongoServerError && error.code === 11000)) throw error
+      return await yieldTo(row)
+    }
+    if (await isWhole(row)) return toObject(row)
+    await files.deleteOne({ _id: row._id })
+    throw StorageError.bytes_lost({ key: row.metadata.key })
+  }
+
+  /** Somebody else has the key: their object stands, unless a store that died kept only its name. */
+  async function yieldTo (row: FileRow): Promise<StoredObject> {
+    const winner = await find(row.metadata.key)
+    if (winner !== null && await isWhole(winner)) {
       await chunks.deleteMany({ files_id: row._id })
-      const winner = await find(row.metadata.key)
-      if (winner === null) throw error
       return toObject(winner)
     }
+    if (winner !== null) await files.deleteOne({ _id: winner._id })
+    return await publish(row)
   }
 
   /** One chunk needs no cursor. */
   async function readOne (id: ObjectId, start: number, end: number): Promise<Readable> {
     const chunk = await chunks.findOne({ files_id: id, n: 0 })
-    if (chunk === null) throw new Error('storage: an object has lost its bytes')
+    if (chunk === null) throw StorageError.bytes_lost()
     return Readable.from([Buffer.from(chunk.data.buffer).subarray(start, end + 1)], { objectMode: false })
   }
 

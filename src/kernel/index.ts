@@ -35,7 +35,7 @@ export type { LeaseTurn, Leases } from './leases.ts'
 export type { Mail, MailCapture, SendMail } from './mail.ts'
 export { createRegistry, type Declarations, type Registry } from './registry.ts'
 export type { Cache, Script, ScriptRunner } from './scripts.ts'
-export type { StoredObject, Storage } from './storage.ts'
+export { StorageError, type Storage, type StoredObject } from './storage.ts'
 export {
   channelOf, defineTopic,
   type Bus, type DocumentBinding, type DurableBinding, type Live, type LiveDocument, type PublishInput, type Published,

@@ -1,4 +1,10 @@
 import type { Readable } from 'node:stream'
+import { defineErrors } from './errors.ts'
+
+/** Errors of every driver; a run that meets one is tried again. */
+export const StorageError = defineErrors('storage', {
+  bytes_lost: { kind: 'unavailable', message: 'Stored bytes are missing; the store died while they were written.' }
+})
 
 export interface StoredObject { key: string, bytes: number, type: string, sha256: string }
 

@@ -63,3 +63,13 @@ t.test('bytes that are not the announced ones, and a stream that breaks, leave n
 function * odd (body: Buffer): Generator<Buffer> {
   for (let at = 0; at < body.length; at += 99_991) yield body.subarray(at, at + 99_991)
 }
+
+t.test('a name without its bytes, as a store that died leaves it, is refused and healed by the next writer', async (t) => {
+  const body = randomBytes(1000)
+  await storage.put('lost', body, { type: 'x/y' })
+  const file = await db.collection('media.objects.files').findOne({ 'metadata.key': 'lost' })
+  await db.collection('media.objects.chunks').deleteMany({ files_id: file?._id })
+  await t.rejects(storage.get('lost'), { code: 'storage.bytes_lost' })
+  await storage.put('lost', body, { type: 'x/y' })
+  t.ok((await read('lost'))?.equals(body))
+})
