@@ -39,8 +39,6 @@ export interface StoredAccount extends Omit<AccountRow, '_id'> { id: string }
 export interface AccountChange {
   set: Partial<Omit<AccountRow, '_id' | 'workspaceId' | 'version' | 'counts'>>
   counts?: Partial<Counts>
-  /** Posts stored more (or less) than before. */
-  stored?: number
 }
 
 export interface AccountGuard { version?: number, secretGeneration?: number, healthState?: HealthState }
@@ -101,12 +99,12 @@ function writing (rows: Collection<AccountRow>) {
     /** Changes the account and raises its version; undefined where it is not as `guard` says. */
     async change (
       session: ClientSession, { workspaceId, id }: { workspaceId: string, id: string },
-      { set, counts = {}, stored = 0 }: AccountChange, { healthState, ...guard }: AccountGuard = {}
+      { set, counts = {} }: AccountChange, { healthState, ...guard }: AccountGuard = {}
     ): Promise<StoredAccount | undefined> {
       const flat = Object.fromEntries(Object.entries(counts).map(([key, value]) => [`counts.${key}`, value]))
       const row = await rows.findOneAndUpdate(
         { _id: id, workspaceId, ...guard, ...(healthState === undefined ? {} : { 'health.state': healthState }) },
-        { $set: { ...set, ...flat }, $inc: { version: 1, ...(stored === 0 ? {} : { 'counts.stored': stored }) } },
+        { $set: { ...set, ...flat }, $inc: { version: 1 } },
         { session, returnDocument: 'after' })
       return row === null ? undefined : toAccount(row)
     }

@@ -9,6 +9,10 @@ export interface StoredCursor {
   isBackfillDone: boolean
   /** Posts that the backfill has stored. */
   backfilled: number
+  /** Posts of the account that are kept. */
+  stored: number
+  /** What the newest run has done up to here: a start that follows counts on. */
+  run: { id: string, pages: number, items: number } | null
   /** Where a full re-read stands; null while none is under way. */
   fullId: string | null
   /** The newest items that were refused, with the pointers to what was wrong in them. */
@@ -33,6 +37,8 @@ export function createCursorRepository (db: Db) {
             oldestId: null,
             isBackfillDone: false,
             backfilled: 0,
+            stored: 0,
+            run: null,
             fullId: null,
             quarantined: [],
             version: 1,

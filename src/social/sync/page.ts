@@ -1,9 +1,10 @@
+import type { Clock } from '../../kernel/index.ts'
 import type { Page } from '../connectors/port.ts'
 import { postsSynced } from '../events.ts'
 import type { StoredCursor } from '../repository/cursors.ts'
 import { storeAssets } from './assets.ts'
 import { planOf, type PagePlan } from './plan.ts'
-import { progressOf, syncOf, type SyncCollaborators, type Turn } from './turn.ts'
+import { progressOf, runOf, syncOf, type SyncCollaborators, type Turn } from './turn.ts'
 
 type Move = Partial<Omit<StoredCursor, 'workspaceId' | 'accountId' | 'version'>>
 
@@ -20,6 +21,7 @@ export async function storePage (
   turn.pages++
   turn.limits = page.limits
   const before = turn.items
+  const isShowing = isDue(turn, clock)
   const stored = await ctx.checkpoint(async (session) => {
     const now = clock.now()
     const known = await posts.findKnown(session, workspaceId, accountId, remoteIds)
@@ -28,27 +30,37 @@ export async function storePage (
     for (const { id, set } of plan.changed) await posts.change(session, workspaceId, id, set)
     await storeAssets(collaborators, session, turn.account, plan)
     const quarantined = quarantineOf(turn.cursor, page, now)
-    const cursor = await cursors.move(session, turn.cursor, { ...move(plan.fresh.length), ...quarantined }, now)
-    if (cursor === undefined) throw new Error('another run moved the cursor of this account')
     turn.items = before + plan.items.length
-    await noteProgress(collaborators, turn, session, plan.fresh.length)
+    const stored = turn.cursor.stored + plan.fresh.length
+    const cursor = await cursors.move(
+      session, turn.cursor, { ...move(plan.fresh.length), ...quarantined, stored, run: runOf(turn) }, now)
+    if (cursor === undefined) throw new Error('another run moved the cursor of this account')
+    if (isShowing) await noteProgress(collaborators, turn, session, cursor)
     await announce(collaborators, turn, session, plan, isBackfill)
     return { cursor, discovered: plan.fresh.length, known: known.size }
   }, progressOf({ ...turn, items: before + page.items.length }))
   turn.cursor = stored.cursor
+  if (isShowing) turn.shownMs = clock.ms()
   if (page.bad.length > 0) ctx.log.warn({ accountId, bad: page.bad }, 'items of a page were refused')
   return stored
 }
 
 type Session = Parameters<SyncCollaborators['posts']['addMany']>[0]
 
+const shownEveryMs = 400
+
+/** The account is what people watch, at most twice a second: between, the cursor alone keeps the count. */
+function isDue ({ shownMs }: Turn, clock: Clock): boolean {
+  return clock.ms() - shownMs >= shownEveryMs
+}
+
 async function noteProgress (
-  { accounts, clock }: SyncCollaborators, turn: Turn, session: Session, stored: number
+  { accounts, clock }: SyncCollaborators, turn: Turn, session: Session, { stored }: StoredCursor
 ): Promise<void> {
   const set = {
     sync: syncOf(turn, 'running'), updatedAt: clock.now(), ...(turn.limits.length === 0 ? {} : { limits: turn.limits })
   }
-  await accounts.change(session, turn.account, { set, stored })
+  await accounts.change(session, turn.account, { set, counts: { stored } })
 }
 
 async function announce (
@@ -79,18 +91,16 @@ export async function comparePage (
   await showProgress(collaborators, turn, options.move(0))
 }
 
-const shownEveryMs = 500
-
 /** Where nothing else is written, the place and the count of pages are, at most twice a second. */
 async function showProgress (collaborators: SyncCollaborators, turn: Turn, move: Move): Promise<void> {
   const { clock, cursors } = collaborators
   turn.ctx.progress(progressOf(turn))
-  if (clock.ms() - turn.shownMs < shownEveryMs) return
+  if (!isDue(turn, clock)) return
   turn.shownMs = clock.ms()
   turn.cursor = await turn.ctx.checkpoint(async (session) => {
-    const cursor = await cursors.move(session, turn.cursor, move, clock.now())
+    const cursor = await cursors.move(session, turn.cursor, { ...move, run: runOf(turn) }, clock.now())
     if (cursor === undefined) throw new Error('another run moved the cursor of this account')
-    await noteProgress(collaborators, turn, session, 0)
+    await noteProgress(collaborators, turn, session, cursor)
     return cursor
   })
 }

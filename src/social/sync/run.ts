@@ -51,7 +51,8 @@ async function begin (
   })
   if (after === undefined) throw SocialError.account_not_found({ id: accountId })
   // A run that starts again, or takes over, counts on; a new full read begins at the newest post.
-  const goesOn = ctx.run.data.reason === 'handover' || after.sync.runId === ctx.run.id
+  const goesOn = ctx.run.data.reason === 'handover' || cursor.run?.id === ctx.run.id
+  const done = goesOn && cursor.run !== null ? cursor.run : { pages: 0, items: 0 }
   return {
     ctx,
     account: after,
@@ -59,8 +60,8 @@ async function begin (
     connector: connectorOf(connectors, account.platform),
     startedMs: clock.ms(),
     requests: 0,
-    pages: goesOn ? after.sync.pages : 0,
-    items: goesOn ? after.sync.items : 0,
+    pages: done.pages,
+    items: done.items,
     limits: after.limits,
     shownMs: 0
   }
@@ -80,7 +81,8 @@ async function end ({ accounts, cursors, clock }: SyncCollaborators, turn: Turn)
       set: {
         sync: syncOf(turn, 'done'), activeRunId: null, lastSuccessAt: now, updatedAt: now,
         ...(turn.limits.length === 0 ? {} : { limits: turn.limits })
-      }
+      },
+      counts: { stored: cursor.stored }
     })
   })
 }
@@ -94,7 +96,7 @@ async function handOver ({ accounts, jobs, clock }: SyncCollaborators, turn: Tur
       workspaceId, accountId, reason: 'handover', ...(isFull === undefined ? {} : { isFull })
     }, { key: `handover:${ctx.run.id}` })
     const set = { sync: { ...syncOf(turn, 'running'), runId: id }, activeRunId: id, updatedAt: clock.now() }
-    await accounts.change(session, account, { set })
+    await accounts.change(session, account, { set, counts: { stored: turn.cursor.stored } })
   })
 }
 

@@ -44,7 +44,7 @@ export interface Turn {
   pages: number
   items: number
   limits: Limit[]
-  /** When the progress was last written where no page was. */
+  /** When the account last showed the progress. */
   shownMs: number
 }
 
@@ -125,6 +125,11 @@ export function isOver (turn: Turn, clock: Clock): boolean {
 
 export function syncOf ({ ctx, pages, items }: Turn, state: Sync['state']): Sync {
   return { runId: ctx.run.id, pages, items, state }
+}
+
+/** What the cursor keeps of the run. */
+export function runOf ({ ctx, pages, items }: Turn): StoredCursor['run'] {
+  return { id: ctx.run.id, pages, items }
 }
 
 export function progressOf ({ account, items, pages }: Turn) {
