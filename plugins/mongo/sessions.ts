@@ -54,8 +54,6 @@ export function createSessionPool (client: MongoClient, remember: (ids: Binary[]
   }
 }
 
-export type SessionPool = ReturnType<typeof createSessionPool>
-
 function idOf (session: ClientSession): Binary {
   if (session.id === undefined) throw new Error('a session without an id')
   return session.id.id

@@ -168,5 +168,3 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
     }
   }
 }
-
-export type Keeper = ReturnType<typeof createKeeper>

@@ -112,5 +112,3 @@ export function createOutcomes (parts: OutcomeParts) {
 
   return { fail, again, bury, expire }
 }
-
-export type Outcomes = ReturnType<typeof createOutcomes>

@@ -137,5 +137,3 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     while (executor.activeCount() > 0 && performance.now() < untilMs) await sleep(20)
   }
 }
-
-export type Runtime = ReturnType<typeof createRuntime>

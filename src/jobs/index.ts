@@ -1,5 +1,5 @@
 export { permissions } from './access.ts'
-export { RunAborted, WaitSignal, classify, judge, type Classified, type Verdict } from './classify.ts'
+export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { fingerprintOf } from './fingerprint.ts'
@@ -12,8 +12,8 @@ export { createRunReads, type RunReads } from './reads.ts'
 export {
   createClaimRepository, createEventRepository, createLeaseRepository, createRelayRepository, createRunRepository,
   createWorkerRepository,
-  type Candidate, type ClaimRepository, type Delivery, type Hold, type LeaseRepository, type Outcome,
-  type RelayRepository, type RunRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
+  type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
 export { createJobSender } from './sender.ts'

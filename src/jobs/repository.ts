@@ -1,8 +1,8 @@
 export {
-  createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
+  createClaimRepository, type ClaimRepository, type Outcome, type StartOfRun
 } from './repository/claims.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
-export { createLeaseRepository, type LeaseRepository, type LeaseState } from './repository/leases.ts'
+export { createLeaseRepository, type LeaseRepository } from './repository/leases.ts'
 export { createRelayRepository, type Candidate, type Delivery, type RelayRepository } from './repository/relay.ts'
 export { createRunRepository, type RunRepository } from './repository/runs.ts'
-export { createWorkerRepository, type Hold, type WorkerRepository, type WorkerRow } from './repository/workers.ts'
+export { createWorkerRepository, type WorkerRepository, type WorkerRow } from './repository/workers.ts'
