@@ -19,7 +19,7 @@ import { PostRow } from './post.ts'
 import { Steps } from './steps.ts'
 
 const mostAccounts = 10
-const mostPosts = 60
+const mostPosts = 40
 
 function useFeeds (list: readonly Account[]): void {
   const ids = list.map(({ id }) => id).join(' ')

@@ -24,7 +24,7 @@ interface Props<T> {
 
 interface RowProps<T> extends Pick<Props<T>, 'columns' | 'hrefOf'> { row: T, isCurrent: boolean }
 
-const step = 200
+const step = 100
 
 function classOf<T> ({ isFigure, isExtra }: Column<T>): string {
   return `${isFigure === true ? 'figure' : ''} ${isExtra === true ? 'extra' : ''}`
@@ -38,7 +38,7 @@ function Row<T> ({ row, columns, hrefOf, isCurrent }: RowProps<T>): Node {
       : column.cell(row)}</td>`)}</tr>`, [row, columns, isCurrent])
 }
 
-/** Rows with a sticky head; at most 200 at a time stand in the document. */
+/** Rows with a sticky head; at most 100 at a time stand in the document. */
 export function Table<T> ({ label, columns, rows, idOf, hrefOf, current, more }: Props<T>): Node {
   const [from, setFrom] = useState(0)
   const shown = rows.slice(from, from + step)
