@@ -26,8 +26,8 @@ export async function roomsPicture (): Promise<string> {
     ...arrows.filter((arrow) => !isGround(arrow)).map((arrow) => `  ${drawn(arrow)}`),
     '```',
     '',
-    '`buildApp` is `plugins/index.ts`, the one file that knows every floor: it registers them in their order. Every room',
-    'but `src/config` imports `src/kernel`; those arrows are left out.',
+    '`buildApp` is `plugins/index.ts`, the one file that knows every floor: it registers them in their order.',
+    'Every room but `src/config` imports `src/kernel`; those arrows are left out.',
     ''
   ].join('\n')
 }

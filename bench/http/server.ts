@@ -40,7 +40,10 @@ async function ours (): Promise<Started> {
   const { buildApp, migrate } = await import('../../plugins/index.ts')
   const { loadConfig } = await import('../../src/config/index.ts')
   const config = loadConfig(testEnvironment({
-    LOG_LEVEL: process.argv[3] ?? 'info', HTTP_FLOOD_PER_MIN: '100000000', HTTP_LIMIT_SCALE: '1000000', DOMAINS: 'identity'
+    LOG_LEVEL: process.argv[3] ?? 'info',
+    HTTP_FLOOD_PER_MIN: '100000000',
+    HTTP_LIMIT_SCALE: '1000000',
+    DOMAINS: 'identity'
   }))
   const app = await buildApp({ role: 'server', config })
   app.addSchema(Item)
