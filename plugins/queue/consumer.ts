@@ -15,15 +15,15 @@ interface Parts {
   prefix: string
   starts: Starts
   executor: Executor
-  /** Whether published runs wait since so long. */
-  hasWaiting: (queue: Queue, forMs: number) => Promise<boolean>
+  /** Has runs that were published so long ago delivered once more; how many there were. */
+  deliverAgain: (queue: Queue, forMs: number) => Promise<number>
   log: Log
 }
 
 interface Payload { r: string, n: number }
 
 /** The BullMQ worker of one queue; built anew when it falls silent although work is there. */
-export function createConsumer ({ queue, connection, prefix, starts, executor, hasWaiting, log }: Parts) {
+export function createConsumer ({ queue, connection, prefix, starts, executor, deliverAgain, log }: Parts) {
   const { concurrency, lockMs, stallMs } = rhythms[queue]
   let lastStartMs = performance.now()
   // A first connection is as suspicious as one that came back.
@@ -72,13 +72,17 @@ export function createConsumer ({ queue, connection, prefix, starts, executor, h
     /** Redis was away: a blocked read may never come back. */
     redisCameBack () { reconnectedMs = performance.now() },
 
-    /** Rebuilds a worker that starts nothing although published work waits (BullMQ #648, #2466, #2964). */
+    /**
+     * Mends a worker that starts nothing although published work waits: it is built anew (BullMQ #648, #2466, #2964),
+     * and the work gets a new release, since Redis may have given the old one away in an answer that was lost.
+     */
     async watch (): Promise<void> {
       const nowMs = performance.now()
       const limitMs = nowMs - reconnectedMs < 60_000 ? silentAfterReconnectMs : silentMs
       if (isClosing || busy >= concurrency || connection.status !== 'ready' || nowMs - lastStartMs < limitMs) return
-      if (!await hasWaiting(queue, limitMs)) return
-      log.warn({ queue }, 'a queue worker fell silent and is built anew')
+      const again = await deliverAgain(queue, limitMs)
+      if (again === 0) return
+      log.warn({ queue, again }, 'a queue worker fell silent and is built anew')
       const old = worker
       lastStartMs = nowMs
       worker = build()

@@ -72,6 +72,12 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     }
   }
 
+  async function deliverAgain (queue: Queue, forMs: number): Promise<number> {
+    const count = await runs.takeBackWaiting(queue, new Date(clock.ms() - forMs))
+    if (count > 0) wake({ queues: [queue] })
+    return count
+  }
+
   function every (ms: number, work: () => Promise<void>): void {
     timers.push(setInterval(() => {
       work().catch((err: unknown) => { log.warn({ err }, 'a loop of the worker failed') })
@@ -94,7 +100,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
           prefix,
           starts,
           executor,
-          hasWaiting: async (name, forMs) => await runs.hasPublished(name, new Date(clock.ms() - forMs)),
+          deliverAgain,
           log
         }))
       }

@@ -151,10 +151,13 @@ export function createRelayRepository (db: Db) {
       return found.map(({ _id, release, queue, lane }) => ({ id: _id, release, queue, lane }))
     },
 
-    /** Whether published runs of the queue wait since before then. */
-    async hasPublished (queue: Queue, until: Date): Promise<boolean> {
-      return await rows.findOne(
-        { isLive: true, queue, state: 'published', publishedAt: { $lte: until } }, { projection: { _id: 1 } }) !== null
+    /** Takes back what was published before then and no worker took, though one is free; how many there were. */
+    async takeBackWaiting (queue: Queue, until: Date): Promise<number> {
+      const { modifiedCount } = await rows.updateMany(
+        { isLive: true, queue, state: 'published', publishedAt: { $lte: until } },
+        { $set: { state: 'pending', isLive: false, heldBy: null } },
+        fast)
+      return modifiedCount
     },
 
     /** Takes published runs back to pending: all of them where Redis was emptied, else the named ones. */
