@@ -1,6 +1,6 @@
-import type { Clock, LeaseTurn, Live, Tx } from '../kernel/index.ts'
+import { isDomainError, type Clock, type LeaseTurn, type Live, type Tx } from '../kernel/index.ts'
 import { mergeParts } from './collector.ts'
-import { tiers } from './keys.ts'
+import { partitionOf, tiers } from './keys.ts'
 import type { AnalyticsRepository } from './repository.ts'
 import type { LiveMetric } from './schemas.ts'
 import { AnalyticsLive } from './topics.ts'
@@ -8,12 +8,19 @@ import { AnalyticsLive } from './topics.ts'
 interface Collaborators { analytics: AnalyticsRepository, tx: Tx, clock: Clock, live: Live }
 
 const batchesPerTurn = 200
+const lookBackMs = 600_000
+
+interface Touched { workspaceId: string, name: string }
 
 /** Counts kept batches into rollups, each exactly once, and publishes what moved (`analytics.md` 4.2). */
 export function createFold ({ analytics, tx, clock, live }: Collaborators) {
+  /** Names whose current values are still to be published, by partition: the live store may be away. */
+  const unpublished = new Map<number, Map<string, Touched>>()
+
   /** One turn over a partition; the number of batches that were folded. */
   async function turn (partition: number, fence: number): Promise<number> {
     const readAt = clock.now()
+    await tell(partition)
     const batches = await analytics.readyBatches(partition, batchesPerTurn)
     if (batches.length === 0) {
       await analytics.moveWatermark(partition, fence, readAt)
@@ -24,15 +31,32 @@ export function createFold ({ analytics, tx, clock, live }: Collaborators) {
       if (!await analytics.holdPartition(session, partition, fence)) throw new Error('another fold has this partition')
       await analytics.fold(session, batches.map(({ id }) => id), parts, readAt)
     })
-    await publish(parts.map(({ workspaceId, name }) => ({ workspaceId, name })))
+    touch(partition, parts)
+    await tell(partition)
     return batches.length
   }
 
-  async function publish (touched: ReadonlyArray<{ workspaceId: string, name: string }>): Promise<void> {
-    const once = new Map(touched.map((one) => [`${one.workspaceId}|${one.name}`, one]))
-    for (const { workspaceId, name } of once.values()) {
+  function touch (partition: number, touched: readonly Touched[]): void {
+    const names = unpublished.get(partition) ?? new Map<string, Touched>()
+    for (const { workspaceId, name } of touched) names.set(`${workspaceId}|${name}`, { workspaceId, name })
+    unpublished.set(partition, names)
+  }
+
+  /** What the live store does not take now is told in a later turn; the counting goes on. */
+  async function tell (partition: number): Promise<void> {
+    try {
+      await publish(partition)
+    } catch (error) {
+      if (!isDomainError(error, 'live.broker_unavailable')) throw error
+    }
+  }
+
+  async function publish (partition: number): Promise<void> {
+    const names = unpublished.get(partition) ?? new Map<string, Touched>()
+    for (const [key, { workspaceId, name }] of names) {
       const { value, delta, at } = await current(workspaceId, name)
       await live.publish(AnalyticsLive, { workspaceId }, { kind: 'metric', key: name, data: { value, delta, at } })
+      names.delete(key)
     }
   }
 
@@ -55,6 +79,9 @@ export function createFold ({ analytics, tx, clock, live }: Collaborators) {
     /** The loop of the lease `analytics.fold:<partition>`; `pause` ends early when something was kept. */
     async run (partition: number, { fence, signal }: LeaseTurn, pause: (ms: number) => Promise<void>): Promise<void> {
       if (!await analytics.enterPartition(partition, fence)) return
+      // The holder before may have counted and died before it could tell.
+      const lately = await analytics.countedSince(new Date(clock.ms() - lookBackMs))
+      touch(partition, lately.filter(({ workspaceId }) => partitionOf(workspaceId) === partition))
       while (!signal.aborted) {
         const folded = await turn(partition, fence)
         await pause(folded === batchesPerTurn ? 0 : folded > 0 ? 250 : 1000)

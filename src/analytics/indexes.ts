@@ -18,7 +18,13 @@ export const collections: readonly CollectionDefinition[] = [
     // Only the minute tier carries expireAt: it serves alerts and live charts and is of no use after two days.
     indexes: [{ name: 'expiry', keys: { expireAt: 1 }, expireAfterSeconds: 0 }]
   },
-  { name: 'analytics.names', indexes: [{ name: 'name', keys: { workspaceId: 1, name: 1 }, unique: true }] },
+  {
+    name: 'analytics.names',
+    indexes: [
+      { name: 'name', keys: { workspaceId: 1, name: 1 }, unique: true },
+      { name: 'last', keys: { lastAt: 1 } }
+    ]
+  },
   {
     name: 'analytics.alerts',
     indexes: [

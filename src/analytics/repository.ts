@@ -127,6 +127,12 @@ export function createAnalyticsRepository (db: Db) {
       return rows.map(({ _id, c }) => ({ at: _id.at, groups: _id.g, count: c }))
     },
 
+    /** Names that were counted since then, of all workspaces (P: the fold of a partition starts with them). */
+    async countedSince (since: Date): Promise<Array<{ workspaceId: string, name: string }>> {
+      return await names.find(
+        { lastAt: { $gte: since } }, { projection: { _id: 0, workspaceId: 1, name: 1 }, limit: 10_000 }).toArray()
+    },
+
     async names (workspaceId: string): Promise<Array<{ name: string, count: number, lastAt: Date }>> {
       const projection = { _id: 0, workspaceId: 0 }
       return await names.find({ workspaceId }, { sort: { name: 1 }, limit: 500, projection }).toArray()
