@@ -36,7 +36,10 @@ export async function deliver (shipment: Shipment): Promise<RequestEntry['outcom
   if (isHead) return await end(raw)
   const stop = stopOf(shipment, body, promised)
   const isPoured = await pour(shipment, stop ? body.subarray(0, stop.at) : body)
-  if (!isPoured) return 'closed'
+  if (!isPoured) {
+    stop?.giveBack?.()
+    return 'closed'
+  }
   return stop ? cutOff(raw, stop.kind) : await end(raw)
 }
 
@@ -76,17 +79,18 @@ function bend (plain: ReturnType<typeof bytesOf>, shipment: Shipment) {
 interface Stop {
   kind: 'cut' | 'reset'
   at: number
+  giveBack?: () => void
 }
 
 /** Where the body breaks off: a cut is met only by an answer that would pass its place in the file. */
 function stopOf ({ answer, met, entry }: Shipment, body: Buffer, promised: number): Stop | null {
   const { offset = 0, size = body.length } = answer
-  for (const { id, effect, use } of met) {
+  for (const { id, effect, use, giveBack } of met) {
     if (effect.kind !== 'cut' && effect.kind !== 'reset') continue
     const at = placeOf(effect, size) - offset
     if (at < 0 || at >= body.length || !use()) continue
     entry.faults.push(`${id} ${effect.kind}`)
-    return { kind: effect.kind, at }
+    return { kind: effect.kind, at, giveBack }
   }
   return promised === body.length ? null : { kind: 'cut', at: body.length }
 }

@@ -33,6 +33,8 @@ export interface Met {
   id: string
   effect: Effect
   use: () => boolean
+  /** The answer ended before the place of its fault: it is still to come. */
+  giveBack: () => void
 }
 
 export type Request = Pick<Match, 'face' | 'operation'> & { account: string | null, remoteId: string | null }
@@ -68,7 +70,8 @@ export function createFaults () {
           if (entry.left <= 0) return false
           entry.left -= 1
           return true
-        }
+        },
+        giveBack: () => { entry.left += 1 }
       }))
     },
 
