@@ -34,7 +34,7 @@ export default fp(async function auth (app) {
 
   function admit (request: FastifyRequest, reply: FastifyReply, actor: Actor): Error | undefined {
     request.actor = actor
-    const { auth: declared } = request.routeOptions.config
+    const { auth: declared } = request.context.config
     if (declared === undefined || 'public' in declared) return app.takeLimit(request, reply)
     request.context.actor = actorRef(actor)
     return refuse(declared, actor, app.registry, app.clock.ms) ?? app.takeLimit(request, reply)
@@ -65,20 +65,35 @@ export default fp(async function auth (app) {
     if (problems.length > 0) throw new Error(`Routes are not declared as they must be:\n  - ${problems.join('\n  - ')}`)
   })
   app.addHook('preParsing', (request, reply, payload, done) => {
-    const { auth: declared } = request.routeOptions.config
-    const { id: requestId, ip, headers } = request
+    const { auth: declared } = request.context.config
+    const { id: requestId, ip, raw: { headers } } = request
     const from = { requestId, ip, userAgent: headers['user-agent'] ?? null }
     if (declared === undefined || 'public' in declared) {
       done(admit(request, reply, anonymousActor(from)) ?? null, payload)
       return
     }
-    const mayChangePassword = declared.isOpenBeforePasswordChange === true
-    authenticator().authenticate({ token: bearer(headers.authorization), ...from, mayChangePassword }).then(
+    const proof = {
+      token: bearer(headers.authorization),
+      requestId,
+      ip,
+      userAgent: from.userAgent,
+      mayChangePassword: declared.isOpenBeforePasswordChange === true
+    }
+    const judge = authenticator()
+    const known = judge.known?.(proof)
+    if (known !== undefined) {
+      done(admit(request, reply, known) ?? null, payload)
+      return
+    }
+    judge.authenticate(proof).then(
       (actor) => { done(admit(request, reply, actor) ?? null, payload) }, (error: Error) => { done(error) })
   })
 }, { name: 'auth', dependencies: ['errors', 'mongo', 'context', 'rate-limit'] })
 
 /** The token of the header, or an empty text, which the authenticator refuses as missing. */
 function bearer (header: string | undefined): string {
-  return header !== undefined && /^bearer /i.test(header) ? header.slice(7).trim() : ''
+  if (header === undefined) return ''
+  // Nearly everybody spells it so, and a regular expression would copy the token.
+  if (header.startsWith('Bearer ')) return header.slice(7).trim()
+  return /^bearer /i.test(header) ? header.slice(7).trim() : ''
 }

@@ -1,15 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { HttpError, withContext } from '../../src/kernel/index.ts'
-import { createContext, timeoutOf, watchBody, type RequestContext } from './context/deadline.ts'
+import { timeoutOf, watchBody } from './context/deadline.ts'
 import { createDeadlines } from './context/deadlines.ts'
-import { logRequest } from './context/request-line.ts'
-import { traceOf } from './context/trace.ts'
+import { RequestContext } from './context/request-context.ts'
+import { createRequestLines } from './context/request-line.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** W3C traceparent. */
-    trace: string
+    readonly trace: string
     context: RequestContext
     /** Aborts at the deadline, or when the client left. */
     readonly deadline: AbortSignal
@@ -24,50 +24,56 @@ const queryLimit = 8 * 1024
 
 export default fp(async function context (app) {
   let isClosing = false
-  const deadlines = createDeadlines()
-  // The line is made of known fields: nothing in it needs the redaction of the other logs.
-  const lines = app.log.child({}, { redact: [] } as never)
+  const writeLine = createRequestLines(app.log)
+  const deadlines = createDeadlines((late) => {
+    if (late.reply.sent) return
+    late.abort(HttpError.deadline_exceeded())
+    late.reply.send(HttpError.deadline_exceeded())
+  })
 
   function begin (request: FastifyRequest, reply: FastifyReply): RequestContext {
-    request.trace = traceOf(request.headers['traceparent'], request.id)
-    const timeoutMs = timeoutOf(request)
-    const own = createContext(request, timeoutMs)
+    const { config } = request.routeOptions
+    const own = new RequestContext(
+      request, reply, { config, nowMs: performance.now(), timeoutMs: timeoutOf(request, config) }
+    )
     request.context = own
-    const waiting = deadlines.add(timeoutMs, () => {
-      if (reply.sent) return
-      own.abort(HttpError.deadline_exceeded())
-      reply.send(HttpError.deadline_exceeded())
-    })
+    deadlines.add(own)
     reply.header('x-request-id', request.id)
     if (isClosing) reply.header('connection', 'close')
-    reply.raw.once('close', () => {
-      deadlines.remove(waiting)
-      if (reply.raw.writableFinished || isHijacked(reply)) return
-      own.abort(new Error('the client left'))
-      logRequest(lines, request, reply, 499)
-    })
+    reply.raw.on('close', () => { end(own) })
     return own
   }
 
-  app.decorateRequest('trace', '')
-  app.decorateRequest('context', null as unknown as RequestContext)
-  app.decorateRequest('deadline', { getter (this: FastifyRequest) { return this.context.signal as AbortSignal } })
+  function end (own: RequestContext): void {
+    deadlines.remove(own)
+    const { reply } = own
+    if (reply.raw.writableFinished) writeLine(own, reply.raw.statusCode)
+    else if (!isHijacked(reply)) {
+      own.abort(new Error('the client left'))
+      writeLine(own, 499)
+    }
+  }
 
+  app.decorateRequest('context', null as unknown as RequestContext)
+  app.decorateRequest('trace', {
+    // What fails before its routing has no context.
+    getter (this: FastifyRequest) { return (this.context as RequestContext | null)?.trace ?? '' }
+  })
+  app.decorateRequest('deadline', { getter (this: FastifyRequest) { return this.context.signal } })
+
+  app.addHook('onRoute', (route) => {
+    if (route.method === 'GET' || route.method === 'HEAD') return
+    // A parsed body goes on from an event of its socket, which knows nothing of the request.
+    route.preValidation = [
+      (request, _reply, done) => { withContext(request.context, done) }, ...[route.preValidation ?? []].flat()
+    ]
+  })
   app.addHook('onRequest', (request, reply, done) => {
     const own = begin(request, reply)
     const { url, headers } = request.raw
     if (headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 0) watchBody(request, reply)
     if (url !== undefined && url.length > queryLimit) done(HttpError.uri_too_long())
     else withContext(own, done)
-  })
-  // A parsed body goes on from an event of its socket, which knows nothing of the request.
-  app.addHook('preValidation', (request, _reply, done) => {
-    if (request.body === undefined) done()
-    else withContext(request.context, done)
-  })
-  app.addHook('onResponse', (request, reply, done) => {
-    logRequest(lines, request, reply, reply.statusCode)
-    done()
   })
   app.addHook('preClose', (done) => {
     isClosing = true

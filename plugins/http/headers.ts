@@ -16,6 +16,7 @@ const exposed = [
   'deprecation', 'sunset'
 ]
 
+const noCookies = Object.freeze({})
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 const policy: FastifyHelmetOptions = {
@@ -47,10 +48,11 @@ export default fp<HeadersOptions>(async function headers (app, { publicUrl, orig
       strictPreflight: false
     })
   }
-  await app.register(cookie)
+  await app.register(cookie, { hook: false })
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(table)
+    request.cookies = request.raw.headers.cookie === undefined ? noCookies : app.parseCookie(request.raw.headers.cookie)
     // A browser sends cookies along with what any page makes it ask: such a call must come from our own (4.15).
     const { method, headers } = request
     const isForged = headers.cookie !== undefined && !safeMethods.has(method) && !isOurs(request, allowed)

@@ -5,6 +5,7 @@ import { HttpError, type Actor, type DomainError, type RateClass } from '../../s
 import { networkOf } from './context/address.ts'
 import { createBuckets, type Taken } from './rate-limit/buckets.ts'
 import { policies, type ClassPolicy } from './rate-limit/classes.ts'
+import { createSlices } from './rate-limit/slices.ts'
 
 export interface RateLimitOptions {
   /** Requests a minute, address and process before anything else happens. */
@@ -30,24 +31,38 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
   const { classes, workspace } = policies(limitScale)
   const buckets = createBuckets(() => performance.now())
 
+  const slices = { a: createSlices(floodPerMin), m: createSlices(mediaPerMin) }
+
   await app.register(rateLimiter, {
     global: false,
     cache: 50_000,
     timeWindow: 60_000,
-    keyGenerator: (request) => `${isMedia(request) ? 'm' : 'a'} ${networkOf(request.ip, 'whole')}`,
-    max: (request) => isMedia(request) ? mediaPerMin : floodPerMin,
+    keyGenerator: ({ raw, ip }) => `${isMedia(raw) ? 'm' : 'a'} ${networkOf(ip, 'whole')}`,
+    max: ({ raw }) => slices[isMedia(raw) ? 'm' : 'a'].limit,
     errorResponseBuilder: (_request, { ttl }) => refusal('flood', ttl),
     addHeaders: {
       'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false, 'retry-after': false
     },
     addHeadersOnExceeding: { 'x-ratelimit-limit': false, 'x-ratelimit-remaining': false, 'x-ratelimit-reset': false }
   })
+  const flood = app.rateLimit() as unknown as (request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
   // A hook of the app, not of its routes: paths that do not exist count too.
-  app.addHook('onRequest', app.rateLimit())
+  app.addHook('onRequest', (request, reply, done) => {
+    const own = slices[isMedia(request.raw) ? 'm' : 'a']
+    const { ip } = request
+    if (own.take(ip)) {
+      done()
+      return
+    }
+    flood(request, reply).then(() => {
+      own.grant(ip)
+      done()
+    }, done)
+  })
 
   app.decorate('takeLimit', (request: FastifyRequest, reply: FastifyReply) => {
-    const policy = classes[request.routeOptions.config.limit ?? 'free']
+    const policy = classes[request.context.config.limit ?? 'free']
     if (policy === null) return undefined
     const { actor } = request
     const mine = buckets.take(policy, keyOf(policy, request, actor))
@@ -67,8 +82,8 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
   })
 }, { name: 'rate-limit', dependencies: ['context', 'headers'] })
 
-function isMedia (request: FastifyRequest): boolean {
-  return request.raw.url?.startsWith('/m/') === true
+function isMedia ({ url = '' }: { url?: string | undefined }): boolean {
+  return url.startsWith('/m/')
 }
 
 function keyOf (policy: ClassPolicy, request: FastifyRequest, actor: Actor): string {

@@ -18,12 +18,14 @@ export function serverOptions ({ role, config, offline }: Options): FastifyHttpO
   return {
     logger: offline ? false : loggerOptions(config.logLevel, role) as never,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    // The logger finds the id of the request by itself: a logger for each would cost as much as its answer.
+    childLoggerFactory: (logger) => logger,
     genReqId: requestIds(trustedProxies),
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     bodyLimit,
     requestTimeout: 300_000,
     keepAliveTimeout: 72_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000 },
+    http: { headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000, optimizeEmptyRequests: true },
     // Requests of a connection that is still open are answered while the server drains.
     return503OnClosing: false,
     forceCloseConnections: 'idle',

@@ -1,4 +1,4 @@
-import type { Actor, Authenticator, Clock, ProofInput } from '../kernel/index.ts'
+import type { Actor, Authenticator, Clock, DomainError, ProofInput } from '../kernel/index.ts'
 import type { AccessClaims, AccessTokens } from './access-token.ts'
 import { IdentityError } from './errors.ts'
 import { createLru } from './lru.ts'
@@ -14,14 +14,19 @@ interface Collaborators {
   clock: Clock
 }
 
+/** What a membership allows, for the tokens of one permission version. */
+interface Rights { roles: readonly string[], pv: number, can: (permission: string) => boolean }
+
 const membershipMs = 60_000
+/** Of the token that made an actor, in seconds. */
+const expiresAt = Symbol('expiresAt')
 
 /** Judges access tokens: token, session, generation, permission version, membership, in this order. */
 export function createAuthenticator (
   { accessTokens, views, workspaces, permissionsOf, clock }: Collaborators
 ): Authenticator {
   const memberships = createLru<Promise<MemberRecord | undefined>>(5000)
-  const expiries = new WeakMap<Actor, number>()
+  const rights = createLru<Rights>(5000)
 
   /** Kept under the permission version: whatever changes a membership raises it. */
   async function membershipOf ({ sub, wid }: AccessClaims, pv: number): Promise<MemberRecord> {
@@ -38,11 +43,15 @@ export function createAuthenticator (
     return member
   }
 
-  function judge (claims: AccessClaims, view: CheckedView, proof: ProofInput): void {
-    const isInGrace = claims.sg === view.gen - 1 && clock.ms() - view.genAt <= graceMs
-    if (claims.sg !== view.gen && !isInGrace) throw IdentityError.token_stale()
-    if (claims.pv < view.pv) throw IdentityError.token_stale()
-    if (view.mustChangePassword && proof.mayChangePassword !== true) throw IdentityError.password_change_required()
+  /** Why a token does not count; undefined: it does. */
+  function judge (claims: AccessClaims, view: CheckedView, proof: ProofInput): DomainError | undefined {
+    if (claims.sg !== view.gen) {
+      const isInGrace = claims.sg === view.gen - 1 && clock.ms() - view.genAt <= graceMs
+      if (!isInGrace) return IdentityError.token_stale()
+    }
+    if (claims.pv < view.pv) return IdentityError.token_stale()
+    if (view.mustChangePassword && proof.mayChangePassword !== true) return IdentityError.password_change_required()
+    return undefined
   }
 
   return {
@@ -50,22 +59,34 @@ export function createAuthenticator (
       if (proof.token === '') throw IdentityError.token_missing()
       const claims = await accessTokens.verify(proof.token)
       const view = await views.of(claims.sub, claims.sid, claims.rc)
-      judge(claims, view, proof)
+      const refusal = judge(claims, view, proof)
+      if (refusal !== undefined) throw refusal
       const { roles } = await membershipOf(claims, view.pv)
-      const actor = actorOf(claims, { roles, pv: view.pv, permissions: permissionsOf(roles) }, proof)
-      expiries.set(actor, claims.exp)
-      return actor
+      const permissions = permissionsOf(roles)
+      const granted = { roles, pv: view.pv, can: (permission: string) => permissions.has(permission) }
+      rights.set(claims.jti, granted, clock.ms() + membershipMs)
+      return actorOf(claims, granted, proof)
+    },
+
+    known (proof) {
+      const now = clock.ms()
+      const claims = accessTokens.known(proof.token, now)
+      if (claims === undefined) return undefined
+      const view = views.known(claims.sid, claims.rc, now)
+      const granted = rights.get(claims.jti, now)
+      if (view === undefined || granted === undefined || granted.pv !== view.pv) return undefined
+      return judge(claims, view, proof) === undefined ? actorOf(claims, granted, proof) : undefined
     },
 
     expiresInS (actor) {
-      return Math.max(0, (expiries.get(actor) ?? 0) - Math.floor(clock.ms() / 1000))
+      return Math.max(0, ((actor as { [expiresAt]?: number })[expiresAt] ?? 0) - Math.floor(clock.ms() / 1000))
     }
   }
 }
 
 function actorOf (
-  { sub, wid, sid, sg, amr, auth_time: authTime }: AccessClaims,
-  { roles, pv, permissions }: { roles: readonly string[], pv: number, permissions: ReadonlySet<string> },
+  { sub, wid, sid, sg, amr, exp, auth_time: authTime }: AccessClaims,
+  { roles, pv, can }: Rights,
   { requestId, ip, userAgent }: ProofInput
 ): Actor {
   return Object.freeze({
@@ -83,6 +104,7 @@ function actorOf (
     requestId,
     ip,
     userAgent,
-    can: (permission: string) => permissions.has(permission)
+    can,
+    [expiresAt]: exp
   })
 }

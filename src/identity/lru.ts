@@ -1,4 +1,4 @@
-/** At most `size` values, the least recently used leaves; each until its time in milliseconds. */
+/** At most `size` values, each until its time in milliseconds; what was not asked for lately leaves first. */
 export interface Lru<T> {
   get (key: string, nowMs: number): T | undefined
   set (key: string, value: T, untilMs: number): void
@@ -6,25 +6,51 @@ export interface Lru<T> {
   clear (): void
 }
 
+interface Entry<T> { value: T, untilMs: number }
+
+/** Two halves: what is asked for moves into the young one, and when that is full, the old one is forgotten. */
 export function createLru<T> (size: number): Lru<T> {
-  const entries = new Map<string, { value: T, untilMs: number }>()
+  const half = Math.max(1, Math.floor(size / 2))
+  let young = new Map<string, Entry<T>>()
+  let old = new Map<string, Entry<T>>()
+
+  function add (key: string, entry: Entry<T>): void {
+    if (young.size >= half && !young.has(key)) {
+      old = young
+      young = new Map()
+    }
+    young.set(key, entry)
+  }
+
+  function find (key: string): Entry<T> | undefined {
+    const entry = young.get(key)
+    if (entry !== undefined) return entry
+    const aged = old.get(key)
+    if (aged === undefined) return undefined
+    old.delete(key)
+    add(key, aged)
+    return aged
+  }
+
   return {
     get (key, nowMs) {
-      const entry = entries.get(key)
+      const entry = find(key)
       if (entry === undefined) return undefined
-      entries.delete(key)
-      if (entry.untilMs <= nowMs) return undefined
-      entries.set(key, entry)
-      return entry.value
+      if (entry.untilMs > nowMs) return entry.value
+      young.delete(key)
+      return undefined
     },
     set (key, value, untilMs) {
-      entries.delete(key)
-      entries.set(key, { value, untilMs })
-      if (entries.size <= size) return
-      const { value: oldest } = entries.keys().next()
-      if (oldest !== undefined) entries.delete(oldest)
+      old.delete(key)
+      add(key, { value, untilMs })
     },
-    delete (key) { entries.delete(key) },
-    clear () { entries.clear() }
+    delete (key) {
+      young.delete(key)
+      old.delete(key)
+    },
+    clear () {
+      young = new Map()
+      old = new Map()
+    }
   }
 }

@@ -16,7 +16,7 @@ interface Collaborators {
 }
 
 /** `counter`: the highest refresh counter that Redis was told of. */
-interface Kept { loading: Promise<CheckedView>, counter: number }
+interface Kept { loading: Promise<CheckedView>, counter: number, view?: CheckedView }
 
 export type CheckedView = SessionView & { pv: number }
 export type SessionViews = ReturnType<typeof createSessionViews>
@@ -86,10 +86,16 @@ export function createSessionViews ({ sessions, users, store, isRedisReady, cloc
       const now = clock.ms()
       const kept = views.get(id, now)
       if (kept !== undefined && kept.counter >= counter) return await kept.loading
-      const mine = { loading: load(userId, id, counter), counter }
+      const mine: Kept = { loading: load(userId, id, counter), counter }
       views.set(id, mine, now + keptMs)
-      mine.loading.catch(() => { if (views.get(id, now) === mine) views.delete(id) })
+      mine.loading.then((view) => { mine.view = view }, () => { if (views.get(id, now) === mine) views.delete(id) })
       return await mine.loading
+    },
+
+    /** What `of` would answer, where it is here already. */
+    known (id: string, counter: number, nowMs: number): CheckedView | undefined {
+      const kept = views.get(id, nowMs)
+      return kept !== undefined && kept.counter >= counter ? kept.view : undefined
     },
 
     /** False where Redis is in doubt and MongoDB knows better. */

@@ -48,6 +48,8 @@ export interface ProofInput {
 /** Handed up by identity; judges a proof for requests, sockets and internal calls. Throws `identity.*` errors. */
 export interface Authenticator {
   authenticate (proof: ProofInput): Promise<Actor>
+  /** The same from memory, without waiting; undefined where something has to be asked for or is refused. */
+  known? (proof: ProofInput): Actor | undefined
   /** Seconds until the proof of this actor expires; what a socket is told as its `ttl`. */
   expiresInS (actor: Actor): number
 }

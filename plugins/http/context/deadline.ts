@@ -1,38 +1,17 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { HttpError, type Context } from '../../../src/kernel/index.ts'
+import { HttpError } from '../../../src/kernel/index.ts'
 
 const bodyIdleMs = 15_000
 
 /** Milliseconds that a request may take: its route's own, shortened by `X-Deadline-Ms`. */
-export function timeoutOf (request: FastifyRequest): number {
-  const usual = request.method === 'GET' || request.method === 'HEAD' ? 10_000 : 15_000
-  const own = request.routeOptions.config.timeoutMs ?? usual
-  const asked = Number(request.headers['x-deadline-ms'])
+export function timeoutOf (request: FastifyRequest, config = request.routeOptions.config): number {
+  const { raw } = request
+  const usual = raw.method === 'GET' || raw.method === 'HEAD' ? 10_000 : 15_000
+  const own = config.timeoutMs ?? usual
+  const given = raw.headers['x-deadline-ms']
+  if (given === undefined) return own
+  const asked = Number(given)
   return asked > 0 && asked < own ? Math.ceil(asked) : own
-}
-
-export interface RequestContext extends Context {
-  abort (reason: unknown): void
-}
-
-/** The context of a request; its signal is made when somebody asks for it. */
-export function createContext (request: FastifyRequest, timeoutMs: number): RequestContext {
-  let controller: AbortController | undefined
-  let reason: unknown
-  return {
-    cause: { kind: 'request', id: request.id },
-    trace: request.trace,
-    deadlineMs: Date.now() + timeoutMs,
-    get signal () {
-      controller ??= new AbortController()
-      if (reason !== undefined) controller.abort(reason)
-      return controller.signal
-    },
-    abort (because) {
-      reason ??= because
-      controller?.abort(because)
-    }
-  }
 }
 
 /** Refuses a body that stands still. */

@@ -12,42 +12,55 @@ export interface Taken {
   retryAfterMs: number
 }
 
+interface Bucket { fullAt: number }
+
 const mostKeys = 200_000
 
 /** Buckets in the memory of this process (GCRA): one number a key, forgotten once it is full again. */
 export function createBuckets (nowMs: () => number) {
-  const fullAt = new Map<string, number>()
+  const byPolicy = new Map<string, Map<string, Bucket>>()
 
-  function sweep (now: number): void {
-    for (const [key, at] of fullAt) if (at <= now) fullAt.delete(key)
-    // More live keys than memory for them: the oldest go, which only helps their owners.
-    for (const key of fullAt.keys()) {
-      if (fullAt.size <= mostKeys * 0.9) break
-      fullAt.delete(key)
-    }
+  function bucketsOf ({ name }: Policy): Map<string, Bucket> {
+    let known = byPolicy.get(name)
+    if (known === undefined) byPolicy.set(name, known = new Map())
+    return known
+  }
+
+  function add (buckets: Map<string, Bucket>, key: string, now: number): Bucket {
+    if (buckets.size >= mostKeys) sweep(buckets, now)
+    const bucket = { fullAt: 0 }
+    buckets.set(key, bucket)
+    return bucket
   }
 
   return {
     take (policy: Policy, key: string, cost = 1): Taken {
       const now = nowMs()
       const stepMs = 1000 / policy.perSecond
-      const roomMs = policy.burst * stepMs
-      const name = `${policy.name} ${key}`
-      const next = Math.max(fullAt.get(name) ?? 0, now) + cost * stepMs
-      const overMs = next - now - roomMs
+      const buckets = bucketsOf(policy)
+      const bucket = buckets.get(key) ?? add(buckets, key, now)
+      const next = Math.max(bucket.fullAt, now) + cost * stepMs
+      const overMs = next - now - policy.burst * stepMs
       // What is refused needed more than there is: for calls of this cost nothing is left.
       if (overMs > 0) return { isAllowed: false, left: 0, retryAfterMs: Math.ceil(overMs) }
-      if (fullAt.size >= mostKeys) sweep(now)
-      fullAt.set(name, next)
+      bucket.fullAt = next
       return { isAllowed: true, left: Math.floor(-overMs / stepMs + 1e-6), retryAfterMs: 0 }
     },
 
     /** Gives a call back that should not have counted. */
     refund (policy: Policy, key: string, cost = 1): void {
-      const name = `${policy.name} ${key}`
-      const at = fullAt.get(name)
-      if (at !== undefined) fullAt.set(name, at - cost * 1000 / policy.perSecond)
+      const bucket = bucketsOf(policy).get(key)
+      if (bucket !== undefined) bucket.fullAt -= cost * 1000 / policy.perSecond
     }
+  }
+}
+
+function sweep (buckets: Map<string, Bucket>, now: number): void {
+  for (const [key, { fullAt }] of buckets) if (fullAt <= now) buckets.delete(key)
+  // More live keys than memory for them: the oldest go, which only helps their owners.
+  for (const key of buckets.keys()) {
+    if (buckets.size <= mostKeys * 0.9) break
+    buckets.delete(key)
   }
 }
 

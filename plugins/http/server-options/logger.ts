@@ -1,5 +1,6 @@
 import type { FastifyServerOptions } from 'fastify'
 import { pino } from 'pino'
+import { currentContext } from '../../../src/kernel/index.ts'
 import { redactionPaths } from './redaction.ts'
 
 interface Told { type: string, code?: string, message: string, stack?: string, cause?: Told }
@@ -10,6 +11,8 @@ export function loggerOptions (level: string, role: string): FastifyServerOption
     level,
     stream: output(),
     base: { role, pid: process.pid },
+    // Lines of a request carry its id, whoever writes them.
+    mixin: requestId,
     redact: { paths: redactionPaths(), censor: '[redacted]' },
     serializers: {
       err: (error: unknown) => tell(error, 3) as never,
@@ -19,15 +22,46 @@ export function loggerOptions (level: string, role: string): FastifyServerOption
   }
 }
 
-let lines: ReturnType<typeof pino.destination> | undefined
+function requestId (): { requestId?: string } {
+  const cause = currentContext()?.cause
+  return cause?.kind === 'request' ? { requestId: cause.id } : {}
+}
 
-/** Lines of a busy moment leave together: a write for each would cost more than the request it tells of. */
-function output (): ReturnType<typeof pino.destination> {
+interface Lines { write (line: string): void, flushSync (): void }
+
+let lines: Lines | undefined
+
+const mostWaiting = 16 * 1024
+const everyMs = 100
+
+/**
+ * Standard output. Lines of a busy moment leave together: a write for each would cost more than the request it tells
+ * of, and so would sonic-boom's own buffer, which measures all that waits at every line.
+ */
+function output (): Lines {
   if (lines !== undefined) return lines
-  const created = pino.destination({ dest: 1, sync: true, minLength: 8192, periodicFlush: 100 })
-  process.once('exit', () => { created.flushSync() })
-  lines = created
-  return created
+  const destination = pino.destination({ dest: 1, sync: true })
+  let waiting = ''
+  let timer: NodeJS.Timeout | undefined
+
+  function flushSync (): void {
+    clearTimeout(timer)
+    timer = undefined
+    const text = waiting
+    waiting = ''
+    if (text !== '') destination.write(text)
+  }
+
+  lines = {
+    write (line) {
+      waiting += line
+      if (waiting.length >= mostWaiting) flushSync()
+      else timer ??= setTimeout(flushSync, everyMs).unref()
+    },
+    flushSync
+  }
+  process.once('exit', flushSync)
+  return lines
 }
 
 /** Name, code, message, stack and causes of an error; never its other properties. */
