@@ -61,6 +61,11 @@ export type DownloadRepository = ReturnType<typeof createDownloadRepository>
 
 const keptMs = 30 * 86_400_000
 const moving: DownloadState[] = ['queued', 'probing', 'downloading', 'verifying', 'storing']
+/** Whether a transfer in this state waits for a start, or is at work. */
+export function isMoving (state: DownloadState): boolean {
+  return moving.includes(state)
+}
+
 /** A lost write of a step costs a repeat and nothing else. */
 const light = { writeConcern: { w: 1 } } as const
 

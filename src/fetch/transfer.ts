@@ -4,13 +4,10 @@ import { mkdir, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import {
-  HttpError, isDomainError,
-  type DomainError, type EventBus, type JobContext, type SafeFetch, type Storage
-} from '../kernel/index.ts'
+import type { EventBus, JobContext, SafeFetch, Storage } from '../kernel/index.ts'
+import { Superseded, settle } from './ending.ts'
 import { FetchError } from './errors.ts'
-import { downloadCompleted, downloadFailed } from './events.ts'
-import { downloadFile } from './jobs.ts'
+import { downloadCompleted } from './events.ts'
 import { createPace } from './pace.ts'
 import { openPart, type PartFile } from './part-file.ts'
 import type { DownloadRepository, DownloadRow, RowChange } from './repository.ts'
@@ -38,11 +35,6 @@ interface Start {
   part: PartFile
   /** Writes states and facts under the claim; throws `Superseded` when another start has the transfer. */
   write: (changes: readonly RowChange[], bytes?: number) => Promise<void>
-}
-
-/** Somebody paused or ended the transfer, or a later start has it. */
-class Superseded extends Error {
-  override readonly name = 'Superseded'
 }
 
 const syncBytes = 64 * 1024 * 1024
@@ -77,33 +69,6 @@ export function createDownloader (options: TransferOptions): Downloader {
       await part.close()
     }
   }
-}
-
-/** Ends the transfer if the error is final; false when the run must be tried again. */
-async function settle (options: TransferOptions, ctx: Context, row: DownloadRow, thrown: unknown): Promise<boolean> {
-  if (thrown instanceof Superseded) return true
-  const error = finalError(thrown, ctx.attempt)
-  if (error === undefined) return false
-  const status = typeof error.details['status'] === 'number' ? error.details['status'] : null
-  const { _id: downloadId, fileId, purpose, workspaceId } = row
-  ctx.log.info({ downloadId, code: error.code, status }, 'download failed')
-  await ctx.commit(async (session) => {
-    const ending = { state: 'failed' as const, errorCode: error.code, errorStatus: status }
-    if (!await options.downloads.end(session, row, ending)) return
-    const data = { downloadId, fileId, purpose, code: error.code, ...(status === null ? {} : { status }) }
-    await options.events.emit(session, downloadFailed, data, { type: 'download', id: downloadId }, { workspaceId })
-  })
-  return true
-}
-
-/** The error that ends the transfer: a final kind, the last start that counts, or a mistake of ours met twice. */
-function finalError (thrown: unknown, attempt: number): DomainError | undefined {
-  const isLast = attempt + 1 >= (downloadFile.policy.attempts ?? 1)
-  if (thrown instanceof TypeError || thrown instanceof RangeError) {
-    return attempt > 0 ? HttpError.internal({}, { cause: thrown }) : undefined
-  }
-  if (!isDomainError(thrown) || thrown.kind === 'rate_limited') return undefined
-  return thrown.kind !== 'unavailable' || isLast ? thrown : undefined
 }
 
 /** What is durable of the part on this machine; a part of another one is of no use here. */

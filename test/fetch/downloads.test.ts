@@ -187,3 +187,17 @@ t.test('one address is on its way once, and a paused download goes on', async (t
   await t.rejects(service.cancel(actor, id as string), { code: 'fetch.download_ended' })
   await t.rejects(service.get({ ...actor, workspaceId: 'other' }, id as string), { code: 'fetch.download_not_found' })
 })
+
+t.test('a store that forgot who carries a transfer: it is carried again, and nobody calls it done', async (t) => {
+  const { web, ask, run, row, rows, stored } = await rig(t)
+  const body = randomBytes(12 * MiB)
+  web.file('/forgotten', body)
+  const id = await ask('/forgotten')
+  const first = run(id)
+  while ((await row(id)).claim === null) await new Promise((resolve) => { setImmediate(resolve) })
+  await rows.updateOne({ _id: id }, { $set: { claim: null, state: 'queued' } })
+  await t.rejects(first, { code: 'http.store_unavailable' })
+  await run(id)
+  t.match(await row(id), { state: 'done', restarts: 0 })
+  t.ok((await stored(id))?.equals(body))
+})

@@ -1,0 +1,53 @@
+import {
+  HttpError, isDomainError, type DomainError, type EventBus, type JobContext
+} from '../kernel/index.ts'
+import { downloadFailed } from './events.ts'
+import { downloadFile } from './jobs.ts'
+import { isMoving, type DownloadRepository, type DownloadRow } from './repository.ts'
+
+interface EndingOptions { downloads: DownloadRepository, events: EventBus }
+type EndingContext = Pick<JobContext, 'attempt' | 'commit' | 'log'>
+
+/** Somebody paused or ended the transfer, or a later start has it. */
+export class Superseded extends Error {
+  override readonly name = 'Superseded'
+}
+
+/** Ends the transfer if the error is final; false when the run must be tried again. */
+export async function settle (
+  options: EndingOptions, ctx: EndingContext, row: DownloadRow, thrown: unknown
+): Promise<boolean> {
+  if (thrown instanceof Superseded) return await isTaken(options, row)
+  const error = finalError(thrown, ctx.attempt)
+  if (error === undefined) return false
+  const status = typeof error.details['status'] === 'number' ? error.details['status'] : null
+  const { _id: downloadId, fileId, purpose, workspaceId } = row
+  ctx.log.info({ downloadId, code: error.code, status }, 'download failed')
+  await ctx.commit(async (session) => {
+    const ending = { state: 'failed' as const, errorCode: error.code, errorStatus: status }
+    if (!await options.downloads.end(session, row, ending)) return
+    const data = { downloadId, fileId, purpose, code: error.code, ...(status === null ? {} : { status }) }
+    await options.events.emit(session, downloadFailed, data, { type: 'download', id: downloadId }, { workspaceId })
+  })
+  return true
+}
+
+/**
+ * Whether somebody else decides about the transfer now. Claims are written without waiting for a majority: a store that
+ * died may have forgotten ours, and then nobody has it. Throws `http.store_unavailable`, so that it is carried again.
+ */
+async function isTaken ({ downloads }: EndingOptions, { workspaceId, _id }: DownloadRow): Promise<boolean> {
+  const now = await downloads.find(workspaceId, _id)
+  if (now !== undefined && now.claim === null && isMoving(now.state)) throw HttpError.store_unavailable()
+  return true
+}
+
+/** The error that ends the transfer: a final kind, the last start that counts, or a mistake of ours met twice. */
+function finalError (thrown: unknown, attempt: number): DomainError | undefined {
+  const isLast = attempt + 1 >= (downloadFile.policy.attempts ?? 1)
+  if (thrown instanceof TypeError || thrown instanceof RangeError) {
+    return attempt > 0 ? HttpError.internal({}, { cause: thrown }) : undefined
+  }
+  if (!isDomainError(thrown) || thrown.kind === 'rate_limited') return undefined
+  return thrown.kind !== 'unavailable' || isLast ? thrown : undefined
+}
