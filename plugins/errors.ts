@@ -37,7 +37,7 @@ export default fp<ErrorsOptions>(async function errors (app, { publicUrl = '' })
   function answer (thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const error = classify(thrown)
     request.problemCode = error.code
-    if (error.definition.status >= 500) request.log.error({ err: thrown }, 'request failed')
+    if (error.definition.status >= 500) app.log.error({ requestId: request.id, err: thrown }, 'request failed')
     return sendProblem(error, request, reply, publicUrl)
   }
 

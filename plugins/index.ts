@@ -1,4 +1,4 @@
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Config } from '../src/config/index.ts'
 import analytics from './analytics.ts'
 import breaker from './breaker.ts'
@@ -21,7 +21,7 @@ import openapi from './http/openapi.ts'
 import pages from './http/pages.ts'
 import rateLimit from './http/rate-limit.ts'
 import sockets from './http/sockets.ts'
-import { serverOptions } from './http/server-options.ts'
+import { createApp } from './http/server-options.ts'
 import images from './images.ts'
 import mail from './mail.ts'
 import mongo from './mongo.ts'
@@ -50,7 +50,7 @@ export interface BuildOptions {
 export async function buildApp (
   { role, config, groups: chosen = groups, offline = false }: BuildOptions
 ): Promise<FastifyInstance> {
-  const app = Fastify(serverOptions({ role, config, offline }))
+  const app = createApp({ role, config, offline })
   await capabilities(app, { role, config, groups: role === 'worker' ? chosen : [], offline })
   if (role === 'server') await http(app, { config, offline })
   await domains(app, config)

@@ -3,6 +3,7 @@ import { HttpError } from '../src/kernel/index.ts'
 
 /** The one WebSocket door; without an upgrade there is nothing here. */
 const live: FastifyPluginAsync = async (app) => {
+  await app.useSockets(app)
   app.route({
     method: 'GET',
     url: '/live',

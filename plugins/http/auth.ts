@@ -64,12 +64,12 @@ export default fp(async function auth (app) {
     if (routes.some(({ config }) => config?.auth !== undefined && 'by' in config.auth)) authenticator()
     if (problems.length > 0) throw new Error(`Routes are not declared as they must be:\n  - ${problems.join('\n  - ')}`)
   })
-  app.addHook('preParsing', (request, reply, payload, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { auth: declared } = request.context.config
     const { id: requestId, ip, raw: { headers } } = request
     const from = { requestId, ip, userAgent: headers['user-agent'] ?? null }
     if (declared === undefined || 'public' in declared) {
-      done(admit(request, reply, anonymousActor(from)) ?? null, payload)
+      done(admit(request, reply, anonymousActor(from)))
       return
     }
     const proof = {
@@ -82,11 +82,11 @@ export default fp(async function auth (app) {
     const judge = authenticator()
     const known = judge.known?.(proof)
     if (known !== undefined) {
-      done(admit(request, reply, known) ?? null, payload)
+      done(admit(request, reply, known))
       return
     }
     judge.authenticate(proof).then(
-      (actor) => { done(admit(request, reply, actor) ?? null, payload) }, (error: Error) => { done(error) })
+      (actor) => { done(admit(request, reply, actor)) }, (error: Error) => { done(error) })
   })
 }, { name: 'auth', dependencies: ['errors', 'mongo', 'context', 'rate-limit'] })
 

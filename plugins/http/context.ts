@@ -41,6 +41,9 @@ export default fp(async function context (app) {
     reply.header('x-request-id', request.id)
     if (isClosing) reply.header('connection', 'close')
     reply.raw.on('close', () => { end(own) })
+    // The answer to an upgrade that was not taken: nobody else watches over its connection.
+    const { headers, socket } = request.raw
+    if (headers.upgrade !== undefined) reply.raw.once('finish', () => { socket.destroySoon() })
     return own
   }
 

@@ -1,7 +1,7 @@
 import cookie from '@fastify/cookie'
 import cors from '@fastify/cors'
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
-import Fastify, { type FastifyRequest } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { HttpError } from '../../src/kernel/index.ts'
 
@@ -11,12 +11,18 @@ export interface HeadersOptions {
   origins: readonly string[]
 }
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Lets the routes of this scope read and set cookies. */
+    useCookies (scope: FastifyInstance): Promise<void>
+  }
+}
+
 const exposed = [
   'x-request-id', 'etag', 'link', 'location', 'ratelimit', 'ratelimit-policy', 'retry-after', 'idempotency-replayed',
   'deprecation', 'sunset'
 ]
 
-const noCookies = Object.freeze({})
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 const policy: FastifyHelmetOptions = {
@@ -48,11 +54,11 @@ export default fp<HeadersOptions>(async function headers (app, { publicUrl, orig
       strictPreflight: false
     })
   }
-  await app.register(cookie, { hook: false })
+  // Their hooks cost every answer: only the routes that set or read one have them.
+  app.decorate('useCookies', async (scope: FastifyInstance) => { await scope.register(cookie) })
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(table)
-    request.cookies = request.raw.headers.cookie === undefined ? noCookies : app.parseCookie(request.raw.headers.cookie)
     // A browser sends cookies along with what any page makes it ask: such a call must come from our own (4.15).
     const { method, headers } = request
     const isForged = headers.cookie !== undefined && !safeMethods.has(method) && !isOurs(request, allowed)

@@ -1,25 +1,31 @@
-import { LogController, type FastifyHttpOptions, type RawServerDefault } from 'fastify'
+import Fastify, { type FastifyHttpOptions, type FastifyInstance, type RawServerDefault } from 'fastify'
 import type { Config } from '../../src/config/index.ts'
 import { classify } from '../errors/classify.ts'
 import { sendProblem } from '../errors/problem.ts'
 import { twoValidators } from './negotiation/validators.ts'
 import { answerClientError } from './server-options/client-errors.ts'
 import { requestIds } from './server-options/ids.ts'
-import { loggerOptions } from './server-options/logger.ts'
+import { createLogger } from './server-options/logger.ts'
 
 interface Options { role: 'server' | 'worker', config: Config, offline: boolean }
 
 /** Largest body of a route that says nothing else. */
 const bodyLimit = 1024 * 1024
 
-/** Options of Fastify in every process: limits and times of `conventions.md` 4.1 and 4.8, ids, the logger. */
-export function serverOptions ({ role, config, offline }: Options): FastifyHttpOptions<RawServerDefault> {
+/** The app of a process, with nothing registered but its logger. */
+export function createApp (options: Options): FastifyInstance {
+  const app = Fastify(serverOptions(options)) as unknown as FastifyInstance
+  const { role, config, offline } = options
+  if (!offline) app.log = createLogger(config.logLevel, role)
+  return app
+}
+
+/** Options of Fastify in every process: limits and times of `conventions.md` 4.1 and 4.8, ids. */
+function serverOptions ({ config }: Options): FastifyHttpOptions<RawServerDefault> {
   const { publicUrl, trustedProxies } = config.http
   return {
-    logger: offline ? false : loggerOptions(config.logLevel, role) as never,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    // The logger finds the id of the request by itself: a logger for each would cost as much as its answer.
-    childLoggerFactory: (logger) => logger,
+    // The app gets its logger below: Fastify would give each request one of its own and watch over its end for it.
+    logger: false,
     genReqId: requestIds(trustedProxies),
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     bodyLimit,

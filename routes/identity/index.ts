@@ -7,6 +7,7 @@ import users from './users.ts'
 import workspaces from './workspaces.ts'
 
 const identity: FastifyPluginAsync = async (app) => {
+  await app.useCookies(app)
   await app.register(registrations)
   await app.register(logins)
   await app.register(tokens)

@@ -1,5 +1,5 @@
 // The HTTP floor alone: no stores, no domains, routes of the test, an authenticator that knows three tokens.
-import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Test } from 'tap'
 import { Type } from 'typebox'
@@ -11,7 +11,7 @@ import negotiation from '../../plugins/http/negotiation.ts'
 import openapi from '../../plugins/http/openapi.ts'
 import pages from '../../plugins/http/pages.ts'
 import rateLimit from '../../plugins/http/rate-limit.ts'
-import { serverOptions } from '../../plugins/http/server-options.ts'
+import { createApp } from '../../plugins/http/server-options.ts'
 import errors from '../../plugins/errors.ts'
 import telemetry from '../../plugins/telemetry.ts'
 import { defineErrors, definePermissions, type Actor, type Authenticator } from '../../src/kernel/index.ts'
@@ -66,7 +66,7 @@ export async function floor (
   }: Extras = {}
 ): Promise<FastifyInstance> {
   const config = loadConfig({ ...environment, ...env })
-  const app = Fastify(serverOptions({ role: 'server', config, offline: false })) as unknown as FastifyInstance
+  const app = createApp({ role: 'server', config, offline: false })
   t.teardown(async () => { await app.close() })
   await app.register(telemetry, { role: 'server', version: '0' })
   await app.register(errors)

@@ -1,25 +1,20 @@
-import type { FastifyServerOptions } from 'fastify'
+import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
 import { currentContext } from '../../../src/kernel/index.ts'
 import { redactionPaths } from './redaction.ts'
 
 interface Told { type: string, code?: string, message: string, stack?: string, cause?: Told }
 
-/** Options of pino: JSON lines, secrets hidden, errors by allow-list. */
-export function loggerOptions (level: string, role: string): FastifyServerOptions['logger'] {
-  return {
+/** JSON lines, secrets hidden, errors by allow-list. */
+export function createLogger (level: string, role: string): FastifyBaseLogger {
+  return pino({
     level,
-    stream: output(),
     base: { role, pid: process.pid },
     // Lines of a request carry its id, whoever writes them.
     mixin: requestId,
     redact: { paths: redactionPaths(), censor: '[redacted]' },
-    serializers: {
-      err: (error: unknown) => tell(error, 3) as never,
-      req: ({ method, id }: { method?: string, id?: unknown }) => ({ method, id }) as never,
-      res: ({ statusCode }: { statusCode?: number }) => ({ statusCode }) as never
-    }
-  }
+    serializers: { err: (error: unknown) => tell(error, 3) }
+  }, output())
 }
 
 function requestId (): { requestId?: string } {
