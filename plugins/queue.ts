@@ -10,10 +10,9 @@ import type {
 } from '../src/kernel/index.ts'
 import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
-import { buildKeeper, keeperLease } from './queue/keeping.ts'
+import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
-import { createRuntime } from './queue/runtime.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -89,12 +88,14 @@ export default fp<QueueOptions>(async function queue (app, options) {
       keeper?.redisCameBack()
     })
     : undefined
+  // Only a process that consumes loads BullMQ.
   const runtime = connection === undefined
     ? undefined
-    : createRuntime(
-      app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics }
-    )
+    : (await import('./queue/runtime.ts')).createRuntime(
+        app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics }
+      )
   if (connection !== undefined && groups.includes('keeper')) {
+    const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
     keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
     leases.port.hold(keeperLease, keeper.lead)
   }

@@ -1,10 +1,37 @@
-import scalar from '@scalar/fastify-api-reference'
-import type { FastifyPluginAsync } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { createCompressed, type Compressed } from '../pages/compress.ts'
 import { inlineHashes } from '../pages/page.ts'
 
-/** The docs page: all of it from this server, under a policy with the hash of its one inline script. */
+/**
+ * The docs page: all of it from this server, under a policy with the hash of its one inline script. The library with
+ * its script of 3 MB is loaded by the first visitor.
+ */
 export const reference: FastifyPluginAsync = async (app) => {
+  let inner: Promise<FastifyInstance> | undefined
+  let script: Compressed | undefined
+  app.addHook('onClose', async () => { await (await inner)?.close() })
+  for (const path of ['/', '/js/scalar.js']) {
+    app.get(path, async (request, reply) => {
+      inner ??= load()
+      const { statusCode, headers, payload } = await (await inner).inject({ url: path })
+      const type = String(headers['content-type'])
+      reply.code(statusCode).type(type)
+      if (type.startsWith('text/html')) {
+        // The page stands at /docs and at /docs/: its script has one address.
+        const page = payload.replace('src="js/scalar.js"', 'src="/docs/js/scalar.js"')
+        return await reply.header('content-security-policy', policyOf(page)).send(page)
+      }
+      script ??= createCompressed(Buffer.from(payload))
+      const { encoding, bytes } = await script(request.headers['accept-encoding'])
+      if (encoding !== 'identity') reply.header('content-encoding', encoding)
+      return await reply.headers({ 'cache-control': 'public, max-age=3600', vary: 'accept-encoding' }).send(bytes)
+    })
+  }
+}
+
+async function load (): Promise<FastifyInstance> {
+  const { default: scalar } = await import('@scalar/fastify-api-reference')
+  const app = Fastify()
   await app.register(scalar as never, {
     routePrefix: '/',
     configuration: {
@@ -18,17 +45,7 @@ export const reference: FastifyPluginAsync = async (app) => {
       showDeveloperTools: 'never'
     }
   } as never)
-  let script: Compressed | undefined
-  app.addHook('onSend', async (request, reply, payload) => {
-    const type = String(reply.getHeader('content-type'))
-    if (type.startsWith('text/html')) reply.header('content-security-policy', policyOf(String(payload)))
-    if (!type.startsWith('application/javascript') || typeof payload !== 'string') return payload
-    script ??= createCompressed(Buffer.from(payload))
-    const { encoding, bytes } = await script(request.headers['accept-encoding'])
-    if (encoding !== 'identity') reply.header('content-encoding', encoding)
-    reply.headers({ 'cache-control': 'public, max-age=3600', vary: 'accept-encoding', 'content-length': bytes.length })
-    return bytes
-  })
+  return app
 }
 
 function policyOf (html: string): string {
