@@ -5,6 +5,7 @@ import { timeoutOf, watchBody } from './context/deadline.ts'
 import { createDeadlines } from './context/deadlines.ts'
 import { RequestContext } from './context/request-context.ts'
 import { createRequestLines } from './context/request-line.ts'
+import { say } from './server-options/answer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -38,7 +39,7 @@ export default fp(async function context (app) {
     )
     request.context = own
     deadlines.add(own)
-    reply.header('x-request-id', request.id)
+    say(reply, 'x-request-id', request.id)
     if (isClosing) reply.header('connection', 'close')
     reply.raw.on('close', () => { end(own) })
     // The answer to an upgrade that was not taken: nobody else watches over its connection.

@@ -4,6 +4,7 @@ import helmet, { type FastifyHelmetOptions } from '@fastify/helmet'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { HttpError } from '../../src/kernel/index.ts'
+import { begin, commonHeaders } from './server-options/answer.ts'
 
 export interface HeadersOptions {
   publicUrl: string
@@ -42,6 +43,7 @@ const policy: FastifyHelmetOptions = {
 export default fp<HeadersOptions>(async function headers (app, { publicUrl, origins }) {
   const allowed = new Set(publicUrl === '' ? origins : [publicUrl, ...origins])
   const table = { ...await tableOf(policy), 'permissions-policy': '' }
+  const common = commonHeaders(table)
 
   // Our own pages need no permission, so without other origins there is nobody to answer.
   if (origins.length > 0) {
@@ -58,9 +60,9 @@ export default fp<HeadersOptions>(async function headers (app, { publicUrl, orig
   app.decorate('useCookies', async (scope: FastifyInstance) => { await scope.register(cookie) })
 
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(table)
+    if (!begin(reply, common)) reply.headers(table)
     // A browser sends cookies along with what any page makes it ask: such a call must come from our own (4.15).
-    const { method, headers } = request
+    const { method = '', headers } = request.raw
     const isForged = headers.cookie !== undefined && !safeMethods.has(method) && !isOurs(request, allowed)
     if (isForged) done(HttpError.csrf_rejected())
     else done()

@@ -6,6 +6,7 @@ import { networkOf } from './context/address.ts'
 import { createBuckets, type Taken } from './rate-limit/buckets.ts'
 import { policies, type ClassPolicy } from './rate-limit/classes.ts'
 import { createSlices } from './rate-limit/slices.ts'
+import { say } from './server-options/answer.ts'
 
 export interface RateLimitOptions {
   /** Requests a minute, address and process before anything else happens. */
@@ -29,7 +30,7 @@ declare module 'fastify' {
 
 export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin, mediaPerMin, limitScale }) {
   const { classes, workspace } = policies(limitScale)
-  const buckets = createBuckets(() => performance.now())
+  const buckets = createBuckets()
 
   const slices = { a: createSlices(floodPerMin), m: createSlices(mediaPerMin) }
 
@@ -64,9 +65,9 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
   app.decorate('takeLimit', (request: FastifyRequest, reply: FastifyReply) => {
     const policy = classes[request.context.config.limit ?? 'free']
     if (policy === null) return undefined
-    const { actor } = request
-    const mine = buckets.take(policy, keyOf(policy, request, actor))
-    const all = actor.workspaceId === '' ? undefined : buckets.take(workspace, actor.workspaceId)
+    const { actor, context: { startedAt } } = request
+    const mine = buckets.take(policy, keyOf(policy, request, actor), startedAt)
+    const all = actor.workspaceId === '' ? undefined : buckets.take(workspace, actor.workspaceId, startedAt)
     tell(reply, policy, mine, all)
     if (!mine.isAllowed) return refusal(policy.name, mine.retryAfterMs)
     return all?.isAllowed === false ? refusal(workspace.name, all.retryAfterMs) : undefined
@@ -92,8 +93,8 @@ function keyOf (policy: ClassPolicy, request: FastifyRequest, actor: Actor): str
 }
 
 function tell (reply: FastifyReply, policy: ClassPolicy, mine: Taken, all: Taken | undefined): void {
-  reply.header('ratelimit-policy', all === undefined ? policy.header : policy.headerWithWorkspace)
-  reply.header('ratelimit', `"${policy.name}";r=${mine.left};t=${Math.ceil(1 / policy.perSecond)}`)
+  say(reply, 'ratelimit-policy', all === undefined ? policy.header : policy.headerWithWorkspace)
+  say(reply, 'ratelimit', `"${policy.name}";r=${mine.left};t=${Math.ceil(1 / policy.perSecond)}`)
 }
 
 function refusal (bucket: string, retryAfterMs: number): DomainError {

@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/index.ts'
 import { classify } from '../errors/classify.ts'
 import { sendProblem } from '../errors/problem.ts'
 import { twoValidators } from './negotiation/validators.ts'
+import { Answer } from './server-options/answer.ts'
 import { answerClientError } from './server-options/client-errors.ts'
 import { requestIds } from './server-options/ids.ts'
 import { createLogger } from './server-options/logger.ts'
@@ -31,7 +32,7 @@ function serverOptions ({ config }: Options): FastifyHttpOptions<RawServerDefaul
     bodyLimit,
     requestTimeout: 300_000,
     keepAliveTimeout: 72_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000, optimizeEmptyRequests: true },
+    http: { headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000, optimizeEmptyRequests: true, ServerResponse: Answer as never },
     // Requests of a connection that is still open are answered while the server drains.
     return503OnClosing: false,
     forceCloseConnections: 'idle',

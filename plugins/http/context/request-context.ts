@@ -1,6 +1,6 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import type { ActorRef, Cause, Context } from '../../../src/kernel/index.ts'
-import { traceOf } from './trace.ts'
+import { traceIdOf, traceOf } from './trace.ts'
 
 /**
  * Holds the response of one request with what belongs to it. A class, because there is one for every request: it is
@@ -34,6 +34,13 @@ export class RequestContext implements Context {
   get cause (): Cause { return { kind: 'request', id: this.request.id } }
 
   get trace (): string { return this.#trace ??= traceOf(this.request.headers['traceparent'], this.request.id) }
+
+  get traceId (): string {
+    const { id, raw: { headers } } = this.request
+    // An id of our own is a UUID: without a trace or an id from outside there is nothing to look at.
+    if (headers['traceparent'] === undefined && headers['x-request-id'] === undefined) return traceIdOf(id)
+    return this.trace.slice(3, 35)
+  }
 
   get deadlineMs (): number { return Date.now() + this.dueAt - performance.now() }
 

@@ -47,7 +47,7 @@ export function createRequestLines (log: FastifyBaseLogger): (own: RequestContex
     const { request, reply } = own
     const { id, workspaceId } = request.actor as Actor | null ?? nobody
     stream.write(`{"level":${info},"time":${Date.now()}${bindings},"requestId":"${request.id}",` +
-      `"traceId":"${own.trace.slice(3, 35)}"${route},"status":${status}${text('code', request.problemCode)},` +
+      `"traceId":"${own.traceId}"${route},"status":${status}${text('code', request.problemCode)},` +
       `"ms":${Math.round((performance.now() - own.startedAt) * 10) / 10}` +
       bytes('bytesIn', request.raw.headers['content-length']) + bytes('bytesOut', reply.getHeader('content-length')) +
       `${text('principal', id)}${text('workspaceId', workspaceId)},"ip":${network(request.ip)},"msg":"request"}\n`)

@@ -17,7 +17,7 @@ interface Bucket { fullAt: number }
 const mostKeys = 200_000
 
 /** Buckets in the memory of this process (GCRA): one number a key, forgotten once it is full again. */
-export function createBuckets (nowMs: () => number) {
+export function createBuckets () {
   const byPolicy = new Map<string, Map<string, Bucket>>()
 
   function bucketsOf ({ name }: Policy): Map<string, Bucket> {
@@ -34,8 +34,8 @@ export function createBuckets (nowMs: () => number) {
   }
 
   return {
-    take (policy: Policy, key: string, cost = 1): Taken {
-      const now = nowMs()
+    /** `now` by the monotonic timer of the process. */
+    take (policy: Policy, key: string, now: number, cost = 1): Taken {
       const stepMs = 1000 / policy.perSecond
       const buckets = bucketsOf(policy)
       const bucket = buckets.get(key) ?? add(buckets, key, now)

@@ -35,7 +35,7 @@ const everyMs = 100
  */
 function output (): Lines {
   if (lines !== undefined) return lines
-  const destination = pino.destination({ dest: 1, sync: true })
+  const destination = pino.destination({ dest: 1, sync: true, contentMode: 'buffer' } as never)
   let waiting = ''
   let timer: NodeJS.Timeout | undefined
 
@@ -44,7 +44,7 @@ function output (): Lines {
     timer = undefined
     const text = waiting
     waiting = ''
-    if (text !== '') destination.write(text)
+    if (text !== '') destination.write(Buffer.from(text) as never)
   }
 
   lines = {
