@@ -90,10 +90,12 @@ export default fp(async function auth (app) {
   })
 }, { name: 'auth', dependencies: ['errors', 'mongo', 'context', 'rate-limit'] })
 
+const blank = 32
+
 /** The token of the header, or an empty text, which the authenticator refuses as missing. */
 function bearer (header: string | undefined): string {
   if (header === undefined) return ''
-  // Nearly everybody spells it so, and a regular expression would copy the token.
-  if (header.startsWith('Bearer ')) return header.slice(7).trim()
+  // Nearly everybody spells it so; what comes behind more blanks goes the long way.
+  if (header.startsWith('Bearer ') && header.charCodeAt(7) !== blank) return header.slice(7)
   return /^bearer /i.test(header) ? header.slice(7).trim() : ''
 }

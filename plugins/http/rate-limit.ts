@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { HttpError, type Actor, type DomainError, type RateClass } from '../../src/kernel/index.ts'
 import { networkOf } from './context/address.ts'
-import { createBuckets, type Taken } from './rate-limit/buckets.ts'
+import type { Taken } from './rate-limit/buckets.ts'
 import { policies, type ClassPolicy } from './rate-limit/classes.ts'
 import { createSlices } from './rate-limit/slices.ts'
 import { say } from './server-options/answer.ts'
@@ -30,7 +30,6 @@ declare module 'fastify' {
 
 export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin, mediaPerMin, limitScale }) {
   const { classes, workspace } = policies(limitScale)
-  const buckets = createBuckets()
 
   const slices = { a: createSlices(floodPerMin), m: createSlices(mediaPerMin) }
 
@@ -51,13 +50,13 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
   // A hook of the app, not of its routes: paths that do not exist count too.
   app.addHook('onRequest', (request, reply, done) => {
     const own = slices[isMedia(request.raw) ? 'm' : 'a']
-    const { ip } = request
-    if (own.take(ip)) {
+    const network = networkOf(request.ip, 'whole')
+    if (own.take(network)) {
       done()
       return
     }
     flood(request, reply).then(() => {
-      own.grant(ip)
+      own.grant(network)
       done()
     }, done)
   })
@@ -66,8 +65,8 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
     const policy = classes[request.context.config.limit ?? 'free']
     if (policy === null) return undefined
     const { actor, context: { startedAt } } = request
-    const mine = buckets.take(policy, keyOf(policy, request, actor), startedAt)
-    const all = actor.workspaceId === '' ? undefined : buckets.take(workspace, actor.workspaceId, startedAt)
+    const mine = policy.buckets.take(keyOf(policy, request, actor), startedAt)
+    const all = actor.workspaceId === '' ? undefined : workspace.buckets.take(actor.workspaceId, startedAt)
     tell(reply, policy, mine, all)
     if (!mine.isAllowed) return refusal(policy.name, mine.retryAfterMs)
     return all?.isAllowed === false ? refusal(workspace.name, all.retryAfterMs) : undefined
@@ -78,7 +77,7 @@ export default fp<RateLimitOptions>(async function rateLimit (app, { floodPerMin
     const auth = route.config?.limit === 'auth' ? classes.auth : null
     if (auth === null) return
     route.onResponse = [...[route.onResponse ?? []].flat(), async (request, reply) => {
-      if (reply.statusCode < 400 || reply.statusCode >= 500) buckets.refund(auth, keyOf(auth, request, request.actor))
+      if (reply.statusCode < 400 || reply.statusCode >= 500) auth.buckets.refund(keyOf(auth, request, request.actor))
     }]
   })
 }, { name: 'rate-limit', dependencies: ['context', 'headers'] })
@@ -94,7 +93,7 @@ function keyOf (policy: ClassPolicy, request: FastifyRequest, actor: Actor): str
 
 function tell (reply: FastifyReply, policy: ClassPolicy, mine: Taken, all: Taken | undefined): void {
   say(reply, 'ratelimit-policy', all === undefined ? policy.header : policy.headerWithWorkspace)
-  say(reply, 'ratelimit', `"${policy.name}";r=${mine.left};t=${Math.ceil(1 / policy.perSecond)}`)
+  say(reply, 'ratelimit', `"${policy.name}";r=${mine.left};t=${policy.waitS}`)
 }
 
 function refusal (bucket: string, retryAfterMs: number): DomainError {

@@ -16,17 +16,13 @@ interface Bucket { fullAt: number }
 
 const mostKeys = 200_000
 
-/** Buckets in the memory of this process (GCRA): one number a key, forgotten once it is full again. */
-export function createBuckets () {
-  const byPolicy = new Map<string, Map<string, Bucket>>()
+/** Buckets of one policy in the memory of this process (GCRA): one number a key, forgotten once it is full again. */
+export function createBuckets ({ burst, perSecond }: Policy) {
+  const buckets = new Map<string, Bucket>()
+  const stepMs = 1000 / perSecond
+  const roomMs = burst * stepMs
 
-  function bucketsOf ({ name }: Policy): Map<string, Bucket> {
-    let known = byPolicy.get(name)
-    if (known === undefined) byPolicy.set(name, known = new Map())
-    return known
-  }
-
-  function add (buckets: Map<string, Bucket>, key: string, now: number): Bucket {
+  function add (key: string, now: number): Bucket {
     if (buckets.size >= mostKeys) sweep(buckets, now)
     const bucket = { fullAt: 0 }
     buckets.set(key, bucket)
@@ -35,12 +31,10 @@ export function createBuckets () {
 
   return {
     /** `now` by the monotonic timer of the process. */
-    take (policy: Policy, key: string, now: number, cost = 1): Taken {
-      const stepMs = 1000 / policy.perSecond
-      const buckets = bucketsOf(policy)
-      const bucket = buckets.get(key) ?? add(buckets, key, now)
+    take (key: string, now: number, cost = 1): Taken {
+      const bucket = buckets.get(key) ?? add(key, now)
       const next = Math.max(bucket.fullAt, now) + cost * stepMs
-      const overMs = next - now - policy.burst * stepMs
+      const overMs = next - now - roomMs
       // What is refused needed more than there is: for calls of this cost nothing is left.
       if (overMs > 0) return { isAllowed: false, left: 0, retryAfterMs: Math.ceil(overMs) }
       bucket.fullAt = next
@@ -48,9 +42,9 @@ export function createBuckets () {
     },
 
     /** Gives a call back that should not have counted. */
-    refund (policy: Policy, key: string, cost = 1): void {
-      const bucket = bucketsOf(policy).get(key)
-      if (bucket !== undefined) bucket.fullAt -= cost * 1000 / policy.perSecond
+    refund (key: string, cost = 1): void {
+      const bucket = buckets.get(key)
+      if (bucket !== undefined) bucket.fullAt -= cost * stepMs
     }
   }
 }

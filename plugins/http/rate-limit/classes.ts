@@ -1,5 +1,5 @@
 import type { RateClass } from '../../../src/kernel/index.ts'
-import type { Policy } from './buckets.ts'
+import { createBuckets, type Buckets, type Policy } from './buckets.ts'
 
 interface Numbers { burst: number, perSecond: number, by: 'principal' | 'address' }
 
@@ -23,18 +23,35 @@ export interface ClassPolicy extends Policy {
   /** `RateLimit-Policy` alone and with the workspace's bucket. */
   header: string
   headerWithWorkspace: string
+  /** Seconds until one more call is allowed. */
+  waitS: number
+  buckets: Buckets
 }
 
+export type WorkspacePolicy = Policy & { buckets: Buckets }
+
 /** The buckets of every class, scaled. */
-export function policies (scale: number): { classes: Record<RateClass, ClassPolicy | null>, workspace: Policy } {
+export function policies (scale: number): {
+  classes: Record<RateClass, ClassPolicy | null>, workspace: WorkspacePolicy
+} {
   const workspace = scaled('workspace', workspaceNumbers, scale)
   const classes = Object.entries(numbers).map(([name, one]) => {
     if (one === null) return [name, null]
     const policy = scaled(name, one, scale)
     const header = headerOf(policy)
-    return [name, { ...policy, by: one.by, header, headerWithWorkspace: `${header}, ${headerOf(workspace)}` }]
+    return [name, {
+      ...policy,
+      by: one.by,
+      header,
+      headerWithWorkspace: `${header}, ${headerOf(workspace)}`,
+      waitS: Math.ceil(1 / policy.perSecond),
+      buckets: createBuckets(policy)
+    }]
   })
-  return { classes: Object.fromEntries(classes) as Record<RateClass, ClassPolicy | null>, workspace }
+  return {
+    classes: Object.fromEntries(classes) as Record<RateClass, ClassPolicy | null>,
+    workspace: { ...workspace, buckets: createBuckets(workspace) }
+  }
 }
 
 function scaled (name: string, { burst, perSecond }: { burst: number, perSecond: number }, scale: number): Policy {
