@@ -61,7 +61,7 @@ async function post<T = unknown> (app: FastifyInstance, url: string, payload: ob
 }
 
 /** The code of the newest captured mail to an address, as soon as it is there. */
-export async function mailedCode (app: FastifyInstance, email: string, timeoutMs = 10_000): Promise<string> {
+async function mailedCode (app: FastifyInstance, email: string, timeoutMs = 10_000): Promise<string> {
   const mails = app.db.collection<{ to: string, text: string }>('notifications.captured_mails')
   const until = performance.now() + timeoutMs
   for (;;) {

@@ -4,7 +4,7 @@ import { domains, type Config, type Domain, type Environment } from './config.ts
 import { envVariables, type EnvName, type EnvVariable } from './env.ts'
 import { parseMasterKeys } from './master-keys.ts'
 
-export { domains, type Config, type Domain, type Environment } from './config.ts'
+export type { Config, Domain, Environment } from './config.ts'
 export { envVariables, type EnvName, type EnvVariable } from './env.ts'
 export { createMasterKeys } from './master-keys.ts'
 

@@ -72,7 +72,7 @@ export function replyCodeOf (code: string, kind: ErrorKind): number {
   return codeOfKey[code] ?? codeOfKind[kind]
 }
 
-export const channelPattern = '^[a-z]+\\.[a-z-]+:[A-Za-z0-9_-]{1,64}$'
+const channelPattern = '^[a-z]+\\.[a-z-]+:[A-Za-z0-9_-]{1,64}$'
 const ch = Type.String({ pattern: channelPattern, maxLength: 128 })
 const id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 const offset = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })

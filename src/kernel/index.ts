@@ -19,7 +19,7 @@ export type {
   Breakers, Download, DownloadRequest, FetchAnswer, FetchProfile, FetchRequest, SafeFetch
 } from './fetch.ts'
 export {
-  LiveError, channelPattern, closeCodes, commands, frameLimits, replies, replyCodeOf, replyCodes, serverFrames,
+  LiveError, closeCodes, commands, frameLimits, replies, replyCodeOf, replyCodes, serverFrames,
   subprotocol, unsubCodes,
   type CommandName, type ConnectCommand, type PositionClaim, type ReplyError, type SubCommand, type Subscribed
 } from './frames.ts'
