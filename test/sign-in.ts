@@ -59,16 +59,3 @@ async function post<T = unknown> (app: FastifyInstance, url: string, payload: ob
   if (answer.statusCode >= 400) throw new Error(`${url}: ${answer.statusCode} ${answer.body}`)
   return answer.json()
 }
-
-/** The code of the newest captured mail to an address, as soon as it is there. */
-async function mailedCode (app: FastifyInstance, email: string, timeoutMs = 10_000): Promise<string> {
-  const mails = app.db.collection<{ to: string, text: string }>('notifications.captured_mails')
-  const until = performance.now() + timeoutMs
-  for (;;) {
-    const mail = await mails.findOne({ to: email }, { sort: { _id: -1 } })
-    const code = /\b\d{6}\b/.exec(mail?.text ?? '')?.[0]
-    if (code !== undefined) return code
-    if (performance.now() > until) throw new Error(`no mail with a code reached ${email} within ${timeoutMs} ms`)
-    await new Promise((resolve) => { setTimeout(resolve, 20) })
-  }
-}
