@@ -18,8 +18,8 @@ export const alertFired = defineEvent({ name: 'analytics.alert.fired', data: Ale
 export const alertResolved = defineEvent({ name: 'analytics.alert.resolved', data: AlertChange })
 
 export const announceFired = defineSubscriber({
-  name: 'analytics.announce-fired', event: alertFired, order: 'subject'
+  name: 'analytics.announce-fired', event: alertFired, order: 'subject', lane: 'interactive'
 })
 export const announceResolved = defineSubscriber({
-  name: 'analytics.announce-resolved', event: alertResolved, order: 'subject'
+  name: 'analytics.announce-resolved', event: alertResolved, order: 'subject', lane: 'interactive'
 })

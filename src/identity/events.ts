@@ -32,4 +32,4 @@ export const codeRequested = defineEvent({
 })
 
 /** Ends a revoked session in Redis and at the sockets again, where the process died after its commit. */
-export const endSession = defineSubscriber({ name: 'identity.end-session', event: sessionRevoked })
+export const endSession = defineSubscriber({ name: 'identity.end-session', event: sessionRevoked, lane: 'interactive' })

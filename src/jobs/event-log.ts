@@ -84,7 +84,7 @@ function runOf (subscriber: SubscriberDefinition, event: DomainEvent, { at }: Ev
     dataHash: dataHash(event.id),
     key: eventKey(event.id, subscriber.name),
     queue: subscriberQueue,
-    lane: 'default',
+    lane: subscriber.lane,
     cost: 1,
     runAt: at,
     createdAt: at,

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import type { ActorRef } from './actor.ts'
 import type { Cause } from './context.ts'
+import type { Lane } from './jobs.ts'
 import type { Session } from './tx.ts'
 
 export interface EventDefinition<T extends TSchema = TSchema> {
@@ -42,6 +43,8 @@ export interface SubscriberDefinition<T extends TSchema = TSchema> {
   event: EventDefinition<T>
   /** `subject`: runs of one subject go strictly one after another, in the order of its events. */
   order: 'none' | 'subject'
+  /** `interactive` for what people wait for, `bulk` for the book-keeping of many files. */
+  lane: Lane
   replay: 'safe' | 'refuse'
   /** Pure; false means no run for this event. */
   when?: (data: Static<T>) => boolean
@@ -53,11 +56,12 @@ export function defineSubscriber<T extends TSchema> (
     name: string
     event: EventDefinition<T>
     order?: 'none' | 'subject'
+    lane?: Lane
     replay?: 'safe' | 'refuse'
     when?: (data: Static<T>) => boolean
   }
 ): SubscriberDefinition<T> {
-  return { order: 'none', replay: 'safe', ...subscriber }
+  return { order: 'none', lane: 'default', replay: 'safe', ...subscriber }
 }
 
 export interface EventBus {

@@ -8,6 +8,7 @@ import { purposes } from './purposes.ts'
 export const receiveFile = defineSubscriber({
   name: 'media.receive-file',
   event: downloadCompleted,
+  lane: 'bulk',
   when: ({ purpose }) => Object.hasOwn(purposes, purpose)
 })
 

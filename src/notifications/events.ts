@@ -30,10 +30,14 @@ export const messageFailed = defineEvent({ name: 'notifications.message.failed',
 export const messageUnknown = defineEvent({ name: 'notifications.message.unknown', data: MessageFact })
 
 export const publishInbox = defineSubscriber({
-  name: 'notifications.publish-inbox', event: inboxChanged, order: 'subject'
+  name: 'notifications.publish-inbox', event: inboxChanged, order: 'subject', lane: 'interactive'
 })
-export const startAlertRaised = defineSubscriber({ name: 'notifications.start-alert-raised', event: alertFired })
-export const startAlertResolved = defineSubscriber({ name: 'notifications.start-alert-resolved', event: alertResolved })
+export const startAlertRaised = defineSubscriber({
+  name: 'notifications.start-alert-raised', event: alertFired, lane: 'interactive'
+})
+export const startAlertResolved = defineSubscriber({
+  name: 'notifications.start-alert-resolved', event: alertResolved, lane: 'interactive'
+})
 export const startVerifyEmail = defineSubscriber({
-  name: 'notifications.start-verify-email', event: codeRequested, replay: 'refuse'
+  name: 'notifications.start-verify-email', event: codeRequested, replay: 'refuse', lane: 'interactive'
 })
