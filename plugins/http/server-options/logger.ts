@@ -27,6 +27,7 @@ interface Lines { write (line: string): void, flushSync (): void }
 let lines: Lines | undefined
 
 const mostWaiting = 16 * 1024
+const room = 4 * mostWaiting
 const everyMs = 100
 
 /**
@@ -34,29 +35,38 @@ const everyMs = 100
  * of, and so would sonic-boom's own buffer, which measures all that waits at every line.
  */
 function output (): Lines {
-  if (lines !== undefined) return lines
+  lines ??= createOutput()
+  return lines
+}
+
+function createOutput (): Lines {
   const destination = pino.destination({ dest: 1, sync: true, contentMode: 'buffer' } as never)
-  let waiting = ''
+  const waiting = Buffer.allocUnsafeSlow(room)
+  let length = 0
   let timer: NodeJS.Timeout | undefined
 
   function flushSync (): void {
     clearTimeout(timer)
     timer = undefined
-    const text = waiting
-    waiting = ''
-    if (text !== '') destination.write(Buffer.from(text) as never)
+    const bytes = Buffer.from(waiting.subarray(0, length))
+    length = 0
+    if (bytes.length > 0) destination.write(bytes as never)
   }
 
-  lines = {
-    write (line) {
-      waiting += line
-      if (waiting.length >= mostWaiting) flushSync()
-      else timer ??= setTimeout(flushSync, everyMs).unref()
-    },
-    flushSync
+  function write (line: string): void {
+    const most = line.length * 3
+    if (most > room - length) flushSync()
+    if (most > room) {
+      destination.write(Buffer.from(line) as never)
+      return
+    }
+    length += waiting.write(line, length)
+    if (length >= mostWaiting) flushSync()
+    else timer ??= setTimeout(flushSync, everyMs).unref()
   }
+
   process.once('exit', flushSync)
-  return lines
+  return { write, flushSync }
 }
 
 /** Name, code, message, stack and causes of an error; never its other properties. */
