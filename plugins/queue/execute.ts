@@ -33,16 +33,20 @@ export function createExecutor (parts: ExecuteParts) {
   async function execute (run: RunRow): Promise<Ended> {
     const startedMs = performance.now()
     const abort = new AbortController()
+    let isDone = false
     metrics.started(run)
     active.set(run._id, abort)
     try {
       const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort)
       metrics.ended(run, ended.cause, startedMs)
+      isDone = ended.isDone
       return ended
     } finally {
       active.delete(run._id)
       wake({
-        queues: [run.queue],
+        // A run that did not end well may be due again.
+        queues: isDone ? [] : [run.queue],
+        ended: [run.queue],
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
     }

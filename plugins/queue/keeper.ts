@@ -8,6 +8,8 @@ import type { Wake } from './wake.ts'
 import type { WorkersView } from './workers-view.ts'
 
 const pollMs = 500
+/** Under load: what is told shortly after a turn goes together; a keeper that was idle turns at once. */
+const gatherMs = 20
 const secondMs = 1000
 const reconcileMs = 10_000
 
@@ -22,11 +24,15 @@ interface Parts {
 }
 
 interface Turn {
-  isPoll: boolean, queues: Set<string>, serials: Map<string, [string, string]>, targets: Set<string>, hasHolds: boolean
+  queues: Set<string>
+  ended: string[]
+  serials: Map<string, [string, string]>
+  targets: Set<string>
+  hasHolds: boolean
 }
 
 const quietTurn = (): Turn => (
-  { isPoll: false, queues: new Set(), serials: new Map(), targets: new Set(), hasHolds: false }
+  { queues: new Set(), ended: [], serials: new Map(), targets: new Set(), hasHolds: false }
 )
 
 /** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
@@ -37,8 +43,9 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
   let lookAtWorkers = true
   let lookAtRedis = true
 
-  function wake ({ queues, serials = [], targets: ok = [], hasHolds = false }: Wake): void {
+  function wake ({ queues, ended = [], serials = [], targets: ok = [], hasHolds = false }: Wake): void {
     for (const queue of queues) next.queues.add(queue)
+    next.ended.push(...ended)
     for (const pair of serials) next.serials.set(pair.join(' '), pair)
     for (const target of ok) next.targets.add(target)
     next.hasHolds ||= hasHolds
@@ -64,7 +71,10 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
       const isPoll = performance.now() - (times['poll'] ?? 0) >= pollMs
       if (isPoll) times['poll'] = performance.now()
       if (await turn(isPoll)) return
+      const turnedMs = performance.now()
       await rest(isPoll, signal)
+      const earlyMs = gatherMs - (performance.now() - turnedMs)
+      if (earlyMs > 1) await sleep(earlyMs, undefined, { signal })
     } catch (err) {
       if (signal.aborted) return
       log.warn({ err }, 'a turn of the keeper failed')
@@ -78,9 +88,9 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
     if (now.hasHolds || isPoll) await targets.load()
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
-    await Promise.all(
-      [...now.serials.values()].map(async ([workspaceId, serial]) => { await runs.freeSerial(workspaceId, serial) })
-    )
+    const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
+      await runs.freeSerial(workspaceId, serial)))
+    for (const queue of [...freed, ...relay.ended(now.ended)]) if (queue !== undefined) now.queues.add(queue)
     const { hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
     if (hasMore) for (const queue of now.queues) next.queues.add(queue)
     return hasMore
@@ -134,8 +144,8 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
   }
 
   function hasWake (): boolean {
-    const { queues, serials, targets: ok, hasHolds } = next
-    return queues.size + serials.size + ok.size > 0 || hasHolds || lookAtRedis || lookAtWorkers
+    const { queues, ended, serials, targets: ok, hasHolds } = next
+    return queues.size + ended.length + serials.size + ok.size > 0 || hasHolds || lookAtRedis || lookAtWorkers
   }
 
   async function wait (ms: number, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,8 @@ import { leaveNote, type Bus, type Tx } from '../../src/kernel/index.ts'
 /** What a relay should look at; all of it is a hint, the store has the truth. */
 export interface Wake {
   queues: string[]
+  /** Queues of runs that ended, once for each: places became free. */
+  ended?: string[]
   /** Serials whose live run ended. */
   serials?: Array<[workspaceId: string, serial: string]>
   /** Targets that answered well. */

@@ -96,7 +96,7 @@ t.test('P3: a keeper that dies between MongoDB and Redis; the next one delivers'
   const ids = await add(app, 200, 0)
   await kill(keeper)
   // What its death leaves: published in the store, unknown to Redis.
-  const due = await relay.due('fast', 'default', app.clock.now(), 200)
+  const due = await relay.due([{ queue: 'fast', lane: 'default', limit: 200 }], app.clock.now())
   t.equal((await relay.publish(due, 'a dead pass', app.clock.now())).length, 200)
   const next = await rig({ place: here, groups: ['io', 'keeper'], declared, bind: bindEffects() })
   t.teardown(async () => { await next.close() })

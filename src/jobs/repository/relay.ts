@@ -8,6 +8,9 @@ export type Candidate = Pick<RunRow,
   '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'serial' | 'seq' | 'target' | 'release' | 'deadlineAt' |
   'starts'>
 
+/** How many runs of a lane of a queue are asked for. */
+export interface Share { queue: Queue, lane: Lane, limit: number }
+
 export interface Delivery { id: string, release: number, queue: Queue, lane: Lane }
 
 const shown = {
@@ -29,12 +32,18 @@ export function createRelayRepository (db: Db) {
       return new Map(counts.map(({ _id, count }) => [_id, count]))
     },
 
-    /** Due runs of a queue and lane that nothing holds, the longest due first. */
-    async due (queue: Queue, lane: Lane, now: Date, limit: number): Promise<Candidate[]> {
-      if (limit <= 0) return []
-      return await rows.find(
-        { state: 'pending', queue, lane, heldBy: null, runAt: { $lte: now } }, { projection: shown }
-      ).sort({ runAt: 1, _id: 1 }).limit(limit).toArray()
+    /** Due runs that nothing holds, the longest due of each queue and lane first; one round trip for all of them. */
+    async due (shares: readonly Share[], now: Date): Promise<Candidate[]> {
+      const [first, ...others] = shares.filter(({ limit }) => limit > 0).map(({ queue, lane, limit }) => [
+        { $match: { state: 'pending', queue, lane, heldBy: null, runAt: { $lte: now } } },
+        { $sort: { runAt: 1, _id: 1 } },
+        { $limit: limit },
+        { $project: shown }
+      ])
+      if (first === undefined) return []
+      return await rows.aggregate<Candidate>([
+        ...first, ...others.map((pipeline) => ({ $unionWith: { coll: rows.collectionName, pipeline } }))
+      ]).toArray()
     },
 
     /** When the next run becomes due that is not yet. */
@@ -71,11 +80,12 @@ export function createRelayRepository (db: Db) {
       )
     },
 
-    /** Lets go of the next run of a serial. */
-    async freeSerial (workspaceId: string, serial: string): Promise<void> {
-      await rows.findOneAndUpdate(
+    /** Lets go of the next run of a serial; its queue, if there was one. */
+    async freeSerial (workspaceId: string, serial: string): Promise<Queue | undefined> {
+      const freed = await rows.findOneAndUpdate(
         { state: 'pending', workspaceId, serial, heldBy: 'serial' }, { $set: { heldBy: null } },
-        { sort: { seq: 1 }, projection: { _id: 1 }, ...fast })
+        { sort: { seq: 1 }, projection: { queue: 1 }, ...fast })
+      return freed?.queue
     },
 
     /** Lets go of one run of a held target, to see whether it answers again. */
