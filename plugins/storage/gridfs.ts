@@ -20,7 +20,7 @@ interface FileRow {
 
 /**
  * Chunks wait for no majority of their own: the files document that follows does, and with it the log before it is
- * durable. Only a store that died in between can have lost them, so they are counted after it.
+ * durable. Only a store that died in between can have lost them: where the driver saw a change, they are counted.
  */
 const light = { writeConcern: { w: 1 } } as const
 
@@ -37,6 +37,9 @@ export function createGridFsStorage (db: Db, clock: Clock): Storage {
   const files = db.collection<FileRow>(`${bucketName}.files`)
   const chunks = db.collection<ChunkRow>(`${bucketName}.chunks`)
   const bucket = new GridFSBucket(db, { bucketName, chunkSizeBytes: chunkBytes })
+  // A store that died and came back, or another one that took over, is a change that the driver tells.
+  let changes = 0
+  db.client.on('serverDescriptionChanged', () => { changes++ })
 
   async function find (key: string): Promise<FileRow | null> {
     return await files.findOne({ 'metadata.key': key })
@@ -47,27 +50,28 @@ export function createGridFsStorage (db: Db, clock: Clock): Storage {
   }
 
   /** Writes the files document last: before it nobody can read a byte. Throws `storage.bytes_lost`. */
-  async function publish (row: FileRow): Promise<StoredObject> {
+  async function publish (row: FileRow, since: number): Promise<StoredObject> {
     try {
       await files.insertOne(row)
     } catch (error) {
       if (!(error instanceof MongoServerError && error.code === 11000)) throw error
-      return await yieldTo(row)
+      return await yieldTo(row, since)
     }
-    if (await isWhole(row)) return toObject(row)
+    // The same store took the chunks before it, and made them durable with this document.
+    if (changes === since || await isWhole(row)) return toObject(row)
     await files.deleteOne({ _id: row._id })
     throw StorageError.bytes_lost({ key: row.metadata.key })
   }
 
   /** Somebody else has the key: their object stands, unless a store that died kept only its name. */
-  async function yieldTo (row: FileRow): Promise<StoredObject> {
+  async function yieldTo (row: FileRow, since: number): Promise<StoredObject> {
     const winner = await find(row.metadata.key)
     if (winner !== null && await isWhole(winner)) {
       await chunks.deleteMany({ files_id: row._id })
       return toObject(winner)
     }
     if (winner !== null) await files.deleteOne({ _id: winner._id })
-    return await publish(row)
+    return await publish(row, since)
   }
 
   /** One chunk needs no cursor. */
@@ -97,8 +101,9 @@ export function createGridFsStorage (db: Db, clock: Clock): Storage {
         (body as Readable).destroy()
         return toObject(known)
       }
+      const since = changes
       const row = await write(key, body, type)
-      if (sha256 === undefined || sha256 === row.metadata.sha256) return await publish(row)
+      if (sha256 === undefined || sha256 === row.metadata.sha256) return await publish(row, since)
       await chunks.deleteMany({ files_id: row._id })
       throw new Error(`storage: the bytes of ${key} are not the ones announced`)
     },
