@@ -3,6 +3,8 @@ import type { Progress } from './progress.ts'
 import type { Change } from './sources.ts'
 
 const gatherMs = 100
+/** Edges of several documents are read together. */
+const edgeMs = 15
 
 /** A document that changed and is not published up to its last change. */
 interface Entry {
@@ -78,7 +80,7 @@ export function createGather (options: GatherOptions) {
     if (change.edges !== undefined && change.version !== undefined) {
       entry.values = { ...entry.values, ...change.edges }
       entry.edges.push({ version: change.version, values: entry.values })
-      entry.dueMs = 0
+      entry.dueMs = Math.min(entry.dueMs, nowMs() + edgeMs)
     }
     if (entry.ahead !== null || entry.isDeleted) entry.dueMs = 0
     schedule()
