@@ -30,13 +30,13 @@ export async function openPart (
   const file = await open(path, 'a+', 0o600)
   const { size } = await file.stat()
   if (size > durable) await file.truncate(durable)
-  let prefix = await readPrefix(file, pieceBytes)
+  let prefix = size === 0 ? start() : await readPrefix(file, pieceBytes)
   const bad = prefix.pieces.findIndex((hash, index) => noted[index] !== undefined && noted[index] !== hash)
   if (bad !== -1) {
     await file.truncate(bad * pieceBytes)
     prefix = await readPrefix(file, pieceBytes)
   }
-  return createPart(file, prefix, pieceBytes)
+  return createPart(file, prefix, { pieceBytes, isNew: size === 0 })
 }
 
 function start (): Prefix {
@@ -68,17 +68,21 @@ async function readPrefix (file: FileHandle, pieceBytes: number): Promise<Prefix
   }
 }
 
-function createPart (file: FileHandle, read: Prefix, pieceBytes: number): PartFile {
+function createPart (
+  file: FileHandle, read: Prefix, { pieceBytes, isNew }: { pieceBytes: number, isNew: boolean }
+): PartFile {
   let prefix = read
+  let isBlank = isNew
   return {
     get length () { return prefix.length },
     get pieces () { return prefix.pieces },
     async append (bytes) {
+      isBlank = false
       await file.appendFile(bytes)
       grow(prefix, bytes, pieceBytes)
     },
     async empty () {
-      await file.truncate(0)
+      if (!isBlank) await file.truncate(0)
       prefix = start()
     },
     async sync () { await file.datasync() },
