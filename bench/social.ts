@@ -100,7 +100,8 @@ async function firstSync (installation: Installation): Promise<number> {
   const { db, sync, connect } = installation
   const account = await connect('posts')
   const first = await sync(account, {}, async ({ id }) => {
-    const cursor = await db.collection('social.cursors').findOne({ accountId: id }, { projection: { run: 1 } })
+    const cursor = await db.collection('social.cursors').findOne(
+      { _id: `${id}|posts` as never }, { projection: { run: 1 } })
     return cursor?.['run']?.pages === 81
   })
   times.first.push(first)
@@ -184,10 +185,9 @@ async function ourMedia (installation: Installation): Promise<number> {
   const of = { workspaceId: account.who.workspaceId, accountId: account.id }
   let began = 0
   await sync(account, {}, async () => {
-    const count = await assets.countDocuments(of)
-    if (count > 0) began ||= performance.now()
-    return count === readImages().length &&
-      await assets.countDocuments({ ...of, state: { $in: ['pending', 'fetching'] } }, { limit: 1 }) === 0
+    if (began === 0 && await assets.findOne(of) !== null) began = performance.now()
+    const isOpen = await assets.findOne({ ...of, state: { $in: ['pending', 'fetching'] } }, { projection: { _id: 1 } })
+    return isOpen === null && await assets.countDocuments(of) === readImages().length
   })
   const took = performance.now() - began
   await quiet(db)
