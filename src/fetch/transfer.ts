@@ -87,10 +87,12 @@ async function transfer (start: Start): Promise<void> {
   const wrong = wrongOf(row, { bytes, sha256, announced })
   // Both states in one round trip: the hashes are known already, and each write is seen by itself.
   const verifying: RowChange = { state: 'verifying', pieceHashes: [...part.pieces] }
-  await write(wrong === undefined ? [verifying, { state: 'storing' }] : [verifying], bytes)
+  const telling = write(wrong === undefined ? [verifying, { state: 'storing' }] : [verifying], bytes)
+  // A big file is not sent on for somebody who has paused it meanwhile.
+  if (wrong !== undefined || bytes > inMemoryBytes) await telling
   if (wrong !== undefined) throw wrong
   const type = row.expect.type ?? row.type ?? 'application/octet-stream'
-  await store(start, storage, { sha256, type })
+  await Promise.all([telling, store(start, storage, { sha256, type })])
   const { _id: downloadId, fileId, purpose, storageKey, workspaceId, name } = row
   await ctx.commit(async (session) => {
     if (!await downloads.end(session, row, { state: 'done', sha256, bytes })) throw new Superseded()
