@@ -73,11 +73,17 @@ async function placeholderOf (thumb: Buffer): Promise<Renditions['placeholder']>
 function dominantOf (rgba: Buffer): string {
   const boxes = new Map<number, [count: number, red: number, green: number, blue: number]>()
   for (let at = 0; at < rgba.length; at += 4) {
-    const [red = 0, green = 0, blue = 0, alpha = 0] = rgba.subarray(at, at + 4)
-    if (alpha < 128) continue
+    const [red, green, blue] = [rgba[at] ?? 0, rgba[at + 1] ?? 0, rgba[at + 2] ?? 0]
+    if ((rgba[at + 3] ?? 0) < 128) continue
     const key = (red >> 4) << 8 | (green >> 4) << 4 | blue >> 4
-    const [count, r, g, b] = boxes.get(key) ?? [0, 0, 0, 0]
-    boxes.set(key, [count + 1, r + red, g + green, b + blue])
+    const box = boxes.get(key)
+    if (box === undefined) boxes.set(key, [1, red, green, blue])
+    else {
+      box[0]++
+      box[1] += red
+      box[2] += green
+      box[3] += blue
+    }
   }
   const [count, ...sums] = [...boxes.values()].reduce((best, box) => box[0] > best[0] ? box : best, [0, 0, 0, 0])
   return '#' + sums.map((sum) => Math.round(sum / Math.max(1, count)).toString(16).padStart(2, '0')).join('')
