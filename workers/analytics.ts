@@ -4,6 +4,8 @@ import {
 } from '../src/analytics/index.ts'
 
 const wakeKind = 'analytics.kept'
+/** What is kept shortly after a wake is folded with it. */
+const gatherMs = 150
 
 const analytics: FastifyPluginAsync = async (app) => {
   const { fold, evaluator, recorders } = app.analyticsLoops
@@ -41,10 +43,14 @@ const analytics: FastifyPluginAsync = async (app) => {
   async function pause (ms: number, signal: AbortSignal, isWoken: boolean): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(end, ms)
-      const off = isWoken && ms >= 1000 ? app.bus.on(wakeKind, end) : () => {}
+      let late: NodeJS.Timeout | undefined
+      const off = isWoken && ms >= 1000
+        ? app.bus.on(wakeKind, () => { late ??= setTimeout(end, gatherMs) })
+        : () => {}
       signal.addEventListener('abort', end, { once: true })
       function end (): void {
         clearTimeout(timer)
+        clearTimeout(late)
         off()
         signal.removeEventListener('abort', end)
         resolve()
