@@ -32,7 +32,13 @@ function serverOptions ({ config }: Options): FastifyHttpOptions<RawServerDefaul
     bodyLimit,
     requestTimeout: 300_000,
     keepAliveTimeout: 72_000,
-    http: { headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5000, optimizeEmptyRequests: true, ServerResponse: Answer as never },
+    http: {
+      headersTimeout: 10_000,
+      maxHeaderSize: 16 * 1024,
+      connectionsCheckingInterval: 5000,
+      optimizeEmptyRequests: true,
+      ServerResponse: Answer as never
+    },
     // Requests of a connection that is still open are answered while the server drains.
     return503OnClosing: false,
     forceCloseConnections: 'idle',

@@ -1,6 +1,5 @@
 /** The network of an address: /64 of IPv6, and of IPv4 the /24 or the address itself. */
 export function networkOf (ip: string, ipv4: 'whole' | '/24'): string {
-  if (ipv4 === 'whole' && !ip.includes(':')) return ip
   const mapped = ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip
   if (!mapped.includes(':')) return ipv4 === 'whole' ? mapped : `${mapped.slice(0, mapped.lastIndexOf('.'))}.0`
   const [head = '', tail] = (mapped.split('%', 1)[0] as string).split('::', 2)

@@ -33,7 +33,10 @@ export class RequestContext implements Context {
 
   get cause (): Cause { return { kind: 'request', id: this.request.id } }
 
-  get trace (): string { return this.#trace ??= traceOf(this.request.headers['traceparent'], this.request.id) }
+  get trace (): string {
+    this.#trace ??= traceOf(this.request.headers['traceparent'], this.request.id)
+    return this.#trace
+  }
 
   get traceId (): string {
     const { id, raw: { headers } } = this.request
