@@ -25,7 +25,7 @@ const queryLimit = 8 * 1024
 
 export default fp(async function context (app) {
   let isClosing = false
-  const writeLine = createRequestLines(app.log)
+  const lines = createRequestLines(app.log)
   const deadlines = createDeadlines((late) => {
     if (late.reply.sent) return
     late.abort(HttpError.deadline_exceeded())
@@ -51,10 +51,10 @@ export default fp(async function context (app) {
   function end (own: RequestContext): void {
     deadlines.remove(own)
     const { reply } = own
-    if (reply.raw.writableFinished) writeLine(own, reply.raw.statusCode)
+    if (reply.raw.writableFinished) lines.add(own, reply.raw.statusCode)
     else if (!isHijacked(reply)) {
       own.abort(new Error('the client left'))
-      writeLine(own, 499)
+      lines.add(own, 499)
     }
   }
 
@@ -83,6 +83,7 @@ export default fp(async function context (app) {
     isClosing = true
     done()
   })
+  app.addHook('onClose', () => { lines.close() })
 }, { name: 'context', dependencies: ['errors'] })
 
 function isHijacked (reply: FastifyReply): boolean {

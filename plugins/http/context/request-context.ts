@@ -1,6 +1,6 @@
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import type { ActorRef, Cause, Context } from '../../../src/kernel/index.ts'
-import { traceIdOf, traceOf } from './trace.ts'
+import { traceOf } from './trace.ts'
 
 /**
  * Holds the response of one request with what belongs to it. A class, because there is one for every request: it is
@@ -38,10 +38,11 @@ export class RequestContext implements Context {
     return this.#trace
   }
 
-  get traceId (): string {
-    const { id, raw: { headers } } = this.request
+  /** Id of a trace that somebody else began; empty where it is made of the request's own id. */
+  get foreignTraceId (): string {
+    const { headers } = this.request.raw
     // An id of our own is a UUID: without a trace or an id from outside there is nothing to look at.
-    if (headers['traceparent'] === undefined && headers['x-request-id'] === undefined) return traceIdOf(id)
+    if (headers['traceparent'] === undefined && headers['x-request-id'] === undefined) return ''
     return this.trace.slice(3, 35)
   }
 

@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { pino } from 'pino'
 import { currentContext } from '../../../src/kernel/index.ts'
+import { output } from './output.ts'
 import { redactionPaths } from './redaction.ts'
 
 interface Told { type: string, code?: string, message: string, stack?: string, cause?: Told }
@@ -20,53 +21,6 @@ export function createLogger (level: string, role: string): FastifyBaseLogger {
 function requestId (): { requestId?: string } {
   const cause = currentContext()?.cause
   return cause?.kind === 'request' ? { requestId: cause.id } : {}
-}
-
-interface Lines { write (line: string): void, flushSync (): void }
-
-let lines: Lines | undefined
-
-const mostWaiting = 16 * 1024
-const room = 4 * mostWaiting
-const everyMs = 100
-
-/**
- * Standard output. Lines of a busy moment leave together: a write for each would cost more than the request it tells
- * of, and so would sonic-boom's own buffer, which measures all that waits at every line.
- */
-function output (): Lines {
-  lines ??= createOutput()
-  return lines
-}
-
-function createOutput (): Lines {
-  const destination = pino.destination({ dest: 1, sync: true, contentMode: 'buffer' } as never)
-  const waiting = Buffer.allocUnsafeSlow(room)
-  let length = 0
-  let timer: NodeJS.Timeout | undefined
-
-  function flushSync (): void {
-    clearTimeout(timer)
-    timer = undefined
-    const bytes = Buffer.from(waiting.subarray(0, length))
-    length = 0
-    if (bytes.length > 0) destination.write(bytes as never)
-  }
-
-  function write (line: string): void {
-    const most = line.length * 3
-    if (most > room - length) flushSync()
-    if (most > room) {
-      destination.write(Buffer.from(line) as never)
-      return
-    }
-    length += waiting.write(line, length)
-    if (length >= mostWaiting) flushSync()
-    else timer ??= setTimeout(flushSync, everyMs).unref()
-  }
-
-  process.once('exit', flushSync)
-  return { write, flushSync }
 }
 
 /** Name, code, message, stack and causes of an error; never its other properties. */
