@@ -5,7 +5,7 @@ import { createProgress } from '../../plugins/pubsub/listener/progress.ts'
 import type { LiveDocument } from '../../src/kernel/index.ts'
 import { until } from './own-redis.ts'
 
-function gathering () {
+function gathering (afterRead: (reads: number) => void = () => {}) {
   const document = { _id: 'f1', version: 1, state: 'queued', bytes: 0 }
   const out: Array<{ version: number, state: unknown, bytes: unknown, isEdge: boolean }> = []
   const progress = createProgress(null)
@@ -13,8 +13,9 @@ function gathering () {
   const gather = createGather({
     progress,
     read: async () => {
-      reads++
-      return [{ ...document } as LiveDocument]
+      const found = [{ ...document } as LiveDocument]
+      afterRead(++reads)
+      return found
     },
     async publish (_collection, steps) {
       for (const { document: shown, isEdge } of [...steps.values()].flat() as Publication[]) {
@@ -65,5 +66,19 @@ t.test('changes of 100 ms are one read and one publication', async (t) => {
   await until(() => out.length === 1)
   t.same(out, [{ version: 20, state: 'queued', bytes: 20, isEdge: false }])
   t.equal(reads(), 1)
+  await gather.stop()
+})
+
+t.test('an edge that comes while a document is read is never laid over the older values', async (t) => {
+  const { document, out, tell, gather } = gathering((reads) => {
+    if (reads > 1) return
+    Object.assign(document, { version: 3, state: 'done', bytes: 100 })
+    tell(3, 'done')
+  })
+  Object.assign(document, { version: 2, state: 'storing', bytes: 40 })
+  tell(2, 'storing')
+  await until(() => out.some(({ version }) => version === 3))
+  t.same(out.map(({ version, state, bytes }) => [version, state, bytes]), [[2, 'storing', 40], [3, 'done', 100]])
+  t.equal(gather.size(), 0)
   await gather.stop()
 })

@@ -155,10 +155,14 @@ function stepsOfAhead (entry: Entry): Publication[] {
 }
 
 function stepsOfRead (entry: Entry, document: LiveDocument): Publication[] {
-  const steps: Publication[] = entry.edges.map(({ version, values }) =>
+  // An edge that came while the document was read is newer than it: laid over what was read, it would carry the
+  // version of values that nobody has seen yet.
+  const passed = entry.edges.filter(({ version }) => version <= document.version)
+  entry.edges = entry.edges.filter(({ version }) => version > document.version)
+  if (entry.edges.length > 0) entry.isDirty = true
+  const steps: Publication[] = passed.map(({ version, values }) =>
     ({ document: { ...document, ...values, version }, isEdge: true }))
-  const last = entry.edges.at(-1)?.version
-  entry.edges = []
+  const last = passed.at(-1)?.version
   if (entry.isVersioned && document.version > entry.seen) {
     entry.ahead = document
     return steps
