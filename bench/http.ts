@@ -2,13 +2,15 @@
 import { execFileSync, fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import autocannon from 'autocannon'
 import { startServices } from '../bin/services.ts'
 import { interleave, report, summarize, type Measured } from './measure.ts'
 
 const seconds = Number(process.argv[2] ?? 5)
+/** What else the machine does: beside other work, caches are cold and the larger program loses more. */
+const [loadBefore = 0] = loadavg()
 const dir = mkdtempSync(join(tmpdir(), 'switchyard-bench-'))
 const { MONGO_URL, REDIS_URL } = process.env
 const given = MONGO_URL !== undefined && REDIS_URL !== undefined
@@ -83,7 +85,8 @@ try {
   }], [
     noteOf('bare Fastify', bare, bareMeasured),
     noteOf('ours', ours, oursMeasured),
-    isSeparate ? 'servers on core 0, load on core 1' : 'servers and load share all cores'
+    isSeparate ? 'servers on core 0, load on core 1' : 'servers and load share all cores',
+    `load average of the machine before: ${loadBefore.toFixed(1)}`
   ])
 } finally {
   for (const { child } of servers) {
