@@ -137,7 +137,7 @@ export function createClaimRepository (db: Db) {
 
     /** Names of workers that hold running runs (P). */
     async holders (): Promise<string[]> {
-      return (await rows.distinct('worker', { state: 'running' })).filter((worker) => worker !== null)
+      return (await rows.distinct('worker', { state: 'running', worker: { $type: 'string' } })) as string[]
     },
 
     /** Returns the run of a dead worker to pending; alone, since an open transaction may still lock it. */

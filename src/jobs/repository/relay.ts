@@ -1,8 +1,11 @@
 import type { Db } from 'mongodb'
-import type { Lane, Queue } from '../../kernel/index.ts'
+import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
+// A partial index is used where its first field is asked for; without the names of all queues these would read every run.
+const everyQueue = { queue: { $in: [...queues] } }
+const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
 export type Candidate = Pick<RunRow,
   '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'serial' | 'seq' | 'target' | 'release' | 'deadlineAt' |
@@ -27,7 +30,7 @@ export function createRelayRepository (db: Db) {
     /** Runs that are published or running, by queue. */
     async live (): Promise<Map<string, number>> {
       const counts = await rows.aggregate<{ _id: string, count: number }>([
-        { $match: { isLive: true } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
+        { $match: { isLive: true, ...everyQueue } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
       ]).toArray()
       return new Map(counts.map(({ _id, count }) => [_id, count]))
     },
@@ -96,7 +99,7 @@ export function createRelayRepository (db: Db) {
     /** Serials with a run that is held for a serial nobody has any more: what a lost message leaves behind. */
     async freeStaleSerials (): Promise<number> {
       const held = await rows.aggregate<{ _id: { workspaceId: string, serial: string } }>([
-        { $match: { state: 'pending', serial: { $exists: true }, heldBy: 'serial' } },
+        { $match: { state: 'pending', ...everyLane, heldBy: 'serial' } },
         { $group: { _id: { workspaceId: '$workspaceId', serial: '$serial' } } }, { $limit: 1000 }
       ]).toArray()
       for (const { _id } of held) {
@@ -108,7 +111,7 @@ export function createRelayRepository (db: Db) {
 
     async release (reason: string, target?: string): Promise<number> {
       const { modifiedCount } = await rows.updateMany(
-        { state: 'pending', heldBy: reason, ...(target === undefined ? {} : { target }) },
+        { state: 'pending', ...everyLane, heldBy: reason, ...(target === undefined ? {} : { target }) },
         { $set: { heldBy: null } },
         fast)
       return modifiedCount
@@ -156,7 +159,7 @@ export function createRelayRepository (db: Db) {
     async published (range: { since?: Date, until?: Date }, limit = 5000): Promise<Delivery[]> {
       const publishedAt = { ...(range.since && { $gte: range.since }), ...(range.until && { $lte: range.until }) }
       const found = await rows.find(
-        { isLive: true, state: 'published', publishedAt }, { projection: { release: 1, queue: 1, lane: 1 } }
+        { isLive: true, ...everyQueue, state: 'published', publishedAt }, { projection: { release: 1, queue: 1, lane: 1 } }
       ).limit(limit).toArray()
       return found.map(({ _id, release, queue, lane }) => ({ id: _id, release, queue, lane }))
     },
@@ -174,7 +177,7 @@ export function createRelayRepository (db: Db) {
     async takeBack (deliveries?: readonly Delivery[]): Promise<number> {
       const change = { $set: { state: 'pending' as const, isLive: false, heldBy: null } }
       if (deliveries === undefined) {
-        return (await rows.updateMany({ isLive: true, state: 'published' }, change, fast)).modifiedCount
+        return (await rows.updateMany({ isLive: true, ...everyQueue, state: 'published' }, change, fast)).modifiedCount
       }
       let count = 0
       for (const { id, release } of deliveries) {

@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb'
-import type { RunState, Session } from '../../kernel/index.ts'
+import { queues, type RunState, type Session } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
 
 export interface KeptRun { id: string, state: RunState, dataHash: string, isNew: boolean }
@@ -65,7 +65,7 @@ export function createRunRepository (db: Db) {
     /** Whether nothing is live and nothing that is due waits (P: looks at all workspaces). */
     async isQuiet (now: Date): Promise<boolean> {
       // In this order: a run that moves on between two looks is met by the next one.
-      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, { isLive: true }]) {
+      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, { isLive: true, queue: { $in: [...queues] } }]) {
         if (await rows.findOne(atWork, { projection: { _id: 1 } }) !== null) return false
       }
       return true
