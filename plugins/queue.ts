@@ -6,7 +6,7 @@ import {
   runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
-  DomainEvent, EventHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
+  DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
 } from '../src/kernel/index.ts'
 import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
@@ -37,6 +37,8 @@ declare module 'fastify' {
       job: JobDefinition<D, R>, handler: JobHandler<Static<D>, Static<R>>): void
     /** Binds the handler of a subscriber; in workers. */
     onEvent<T extends TSchema> (subscriber: SubscriberDefinition<T>, handler: EventHandler<Static<T>>): void
+    /** Binds what a subscriber does with events that go together; in workers. */
+    onEvents<T extends TSchema> (subscriber: SubscriberDefinition<T>, handler: EventsHandler<Static<T>>): void
   }
 }
 
@@ -68,6 +70,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.subscriber(subscriber, handler as EventHandler)
   }) as typeof app.onEvent)
+  app.decorate('onEvents', ((subscriber: SubscriberDefinition, handler: EventsHandler) => {
+    requireWorker(role)
+    bindings.together(subscriber, handler)
+  }) as typeof app.onEvents)
   if (offline) return
 
   app.healthChecks.add({

@@ -1,9 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import {
-  AnalyticsAlerts, announceFired, announceResolved, partitionCount
+  AnalyticsAlerts, announceFired, announceResolved, keptKind, partitionCount
 } from '../src/analytics/index.ts'
 
-const wakeKind = 'analytics.kept'
 /** What is kept shortly after a wake is folded with it. */
 const gatherMs = 150
 
@@ -11,11 +10,10 @@ const analytics: FastifyPluginAsync = async (app) => {
   const { fold, evaluator, recorders } = app.analyticsLoops
 
   for (const { subscriber, mapping } of recorders) {
-    app.onEvent(subscriber, async (event, ctx) => {
-      await ctx.commit(async (session) => {
-        await app.analyticsDomain.recordMapped(session, event, mapping.map(event.data as never))
-      })
-      app.bus.send(wakeKind, {})
+    app.onEvents(subscriber, async (session, events) => {
+      const { workspaceId = '' } = events[0] ?? {}
+      await app.analyticsDomain.recordMapped(
+        session, workspaceId, events.map((event) => ({ event, mapped: mapping.map(event.data as never) })))
     })
   }
 
@@ -45,7 +43,7 @@ const analytics: FastifyPluginAsync = async (app) => {
       const timer = setTimeout(end, ms)
       let late: NodeJS.Timeout | undefined
       const off = isWoken && ms >= 1000
-        ? app.bus.on(wakeKind, () => { late ??= setTimeout(end, gatherMs) })
+        ? app.bus.on(keptKind, () => { late ??= setTimeout(end, gatherMs) })
         : () => {}
       signal.addEventListener('abort', end, { once: true })
       function end (): void {

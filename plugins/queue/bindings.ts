@@ -1,6 +1,6 @@
 import { policyOf, readPayload, subscriberQueue } from '../../src/jobs/index.ts'
 import type {
-  DomainEvent, EventHandler, JobContext, JobDefinition, JobHandler, Registry, SubscriberDefinition
+  DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, Registry, SubscriberDefinition
 } from '../../src/kernel/index.ts'
 import type { Bound } from './execute.ts'
 
@@ -26,21 +26,25 @@ export function createBindings (registry: Registry) {
     },
 
     subscriber (subscriber: SubscriberDefinition, handler: EventHandler): void {
-      const { event } = subscriber
       add({
-        name: subscriber.name,
-        version: event.version,
-        policy: policyOf({ queue: subscriberQueue, policy: {} }),
-        read: (version, data) => {
-          const stored = data as DomainEvent
-          return {
-            ...stored, data: readPayload(
-              { name: subscriber.name, version: event.version, data: event.data }, version, stored.data
-            )
-          }
-        },
-        run: async (ctx: JobContext) => { await handler(ctx.run.data as DomainEvent, ctx) }
+        ...heard(subscriber),
+        run: async (ctx) => { await handler(ctx.run.data as DomainEvent, ctx) }
       }, registry.subscribers.get(subscriber.name) === subscriber)
+    },
+
+    together (subscriber: SubscriberDefinition, handler: EventsHandler): void {
+      const { name, together } = subscriber
+      if (together === undefined) throw new Error(`${name} does not say how many events go together`)
+      add({
+        ...heard(subscriber),
+        run: async (ctx) => {
+          await ctx.commit(async (session) => { await handler(session, [ctx.run.data as DomainEvent]) })
+        },
+        together: {
+          most: together.most,
+          work: async (session, events) => { await handler(session, events as DomainEvent[]) }
+        }
+      }, registry.subscribers.get(name) === subscriber)
     },
 
     of: (name: string) => bound.get(name),
@@ -50,6 +54,19 @@ export function createBindings (registry: Registry) {
     check (): void {
       const missing = [...registry.jobs.keys(), ...registry.subscribers.keys()].filter((name) => !bound.has(name))
       if (missing.length > 0) throw new Error(`No handler for ${missing.join(', ')}: every worker binds all of them.`)
+    }
+  }
+}
+
+/** What a run of a subscriber is, whatever handles it. */
+function heard ({ name, event: { version, data: schema } }: SubscriberDefinition): Omit<Bound, 'run'> {
+  return {
+    name,
+    version,
+    policy: policyOf({ queue: subscriberQueue, policy: {} }),
+    read: (from, data) => {
+      const stored = data as DomainEvent
+      return { ...stored, data: readPayload({ name, version, data: schema }, from, stored.data) }
     }
   }
 }

@@ -80,6 +80,18 @@ export function createStarts ({ claims, worker, clock, isLiving, onSuperseded, l
       const run = await claimOne({ id, release })
       return run ?? (isRedelivered ? await takeOver(id, release) : undefined)
     },
+    /** The next run of the serial of a run that ended here, started in place. */
+    async next ({ workspaceId, serial, queue }: RunRow, may: (run: RunRow) => boolean): Promise<RunRow | undefined> {
+      if (serial === undefined) return undefined
+      try {
+        return await claims.claimNext(
+          { workspaceId, serial, queue }, { claim: randomUUID(), worker, now: clock.now() }, may)
+      } catch (err) {
+        // What it took in a lost answer is given back with the other strangers.
+        log.warn({ err }, 'the next run of a serial was not started in place')
+        return undefined
+      }
+    },
     end: async (key: StartKey, outcome: Outcome): Promise<void> => { await endOne({ key, outcome }) },
     insist
   }

@@ -2,10 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withContext, type JobContext, type Log } from '../../src/kernel/index.ts'
 import { RunAborted, classify, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
 import { createJobContext, maxResultBytes, sizeOf } from './job-context.ts'
+import { createTogether, type Together } from './together.ts'
 import { createOutcomes, type Ended, type OutcomeParts, type Started } from './outcomes.ts'
 
 const giveUpMs = 10_000
 const maxCrashes = 3
+/** So many runs of one serial follow each other in one place; then others have their turn. */
+const longestRow = 50
 
 /** What a name does in this process. */
 export interface Bound {
@@ -15,6 +18,7 @@ export interface Bound {
   /** Checked and lifted data. */
   read: (version: number, data: unknown) => unknown
   run: (ctx: JobContext) => Promise<unknown>
+  together?: Together
 }
 
 export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
@@ -28,27 +32,51 @@ export function createExecutor (parts: ExecuteParts) {
   const { claims, starts, tx, clock, boundOf, wake, publish, metrics } = parts
   const outcomes = createOutcomes({ ...parts, policyOf: (name) => boundOf(name)?.policy })
   const active = new Map<string, AbortController>()
+  const finishTogether = createTogether(parts)
+  let rows = 0
+  let isDraining = false
   let isStopping = false
 
+  /** The run of a delivery, then those that waited for its serial: they need no release, and Redis not at all. */
   async function execute (run: RunRow): Promise<Ended> {
-    const startedMs = performance.now()
-    const abort = new AbortController()
     let isDone = false
-    metrics.started(run)
-    active.set(run._id, abort)
+    rows++
     try {
-      const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort)
-      metrics.ended(run, ended.cause, startedMs)
-      isDone = ended.isDone
-      return ended
+      const delivered = await start(run)
+      isDone = delivered.isDone
+      for (let count = 1; isDone && count < longestRow && !isDraining; count++) {
+        const next = await starts.next(run, mayFollow)
+        if (next === undefined) break
+        isDone = (await start(next)).isDone
+      }
+      return delivered
     } finally {
-      active.delete(run._id)
+      rows--
       wake({
         // A run that did not end well may be due again.
         queues: isDone ? [] : [run.queue],
         ended: [run.queue],
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
+    }
+  }
+
+  function mayFollow ({ name, v, crashes }: RunRow): boolean {
+    const bound = boundOf(name)
+    return bound !== undefined && v <= bound.version && crashes === 0
+  }
+
+  async function start (run: RunRow): Promise<Ended> {
+    const startedMs = performance.now()
+    const abort = new AbortController()
+    metrics.started(run)
+    active.set(run._id, abort)
+    try {
+      const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort)
+      metrics.ended(run, ended.cause, startedMs)
+      return ended
+    } finally {
+      active.delete(run._id)
     }
   }
 
@@ -78,6 +106,9 @@ export function createExecutor (parts: ExecuteParts) {
 
   async function handle (started: Started, abort: AbortController, bound: Bound, data: unknown): Promise<Ended> {
     const { run, key } = started
+    if (bound.together !== undefined && run.starts === 1 && await finishTogether(started, data, bound.together)) {
+      return { isDone: true, cause: 'done', code: '' }
+    }
     const log = logOf(run)
     const timer = createTimer(bound.policy, () => { abort.abort(new RunAborted('timeout')) })
     const context = createJobContext(
@@ -106,8 +137,11 @@ export function createExecutor (parts: ExecuteParts) {
 
   return {
     execute,
-    activeCount: () => active.size,
+    /** Deliveries at work, each with the runs that follow in its place. */
+    activeCount: () => rows,
     isActive: (id: string) => active.has(id),
+    /** Nothing follows in place any more. */
+    drain () { isDraining = true },
     /** From now on a claimed run goes back uncounted. */
     stop () { isStopping = true },
     abortAll () {

@@ -119,6 +119,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
       if (consumers.length === 0) return
+      executor.drain()
       const pausing = Promise.all(consumers.map(async (consumer) => { await consumer.pause() }))
       pausing.catch((err: unknown) => { log.debug({ err }, 'pausing') })
       await settled(drainMs)

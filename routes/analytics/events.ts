@@ -19,7 +19,6 @@ const events: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const isVerbose = request.query.results === 'all'
     const result = await app.analyticsDomain.record(request.actor, request.body.events, { isVerbose })
-    app.bus.send('analytics.kept', {})
     return await reply.code(202).send(result)
   })
 }

@@ -12,5 +12,5 @@ export {
   AlertPageSchema, AlertSchema, EventNamesSchema, IncomingEventsSchema, IngestResultSchema, LiveMetricsSchema,
   NewAlertSchema, QuerySchema, TableSchema, schemas
 } from './schemas.ts'
-export { createAnalyticsService, type AnalyticsService } from './service.ts'
+export { createAnalyticsService, keptKind, type AnalyticsService } from './service.ts'
 export { AnalyticsAlerts, AnalyticsLive } from './topics.ts'

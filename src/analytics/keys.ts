@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { msOfUuidv7 } from '../kernel/index.ts'
 
 export const tiers = { minute: { code: 1, ms: 60_000 }, quarter: { code: 2, ms: 900_000 } } as const
@@ -8,7 +8,7 @@ export type Tier = keyof typeof tiers
 export const partitionCount = 4
 
 export function partitionOf (workspaceId: string): number {
-  return createHash('sha256').update(workspaceId).digest().readUInt32BE(0) % partitionCount
+  return hash('sha256', workspaceId, 'buffer').readUInt32BE(0) % partitionCount
 }
 
 /** 32 bytes that are dedupe key, tenant and time range in one: workspace, then the event id (UUIDv7). */
@@ -18,8 +18,7 @@ export function eventKey (workspaceId: string, id: string): Buffer {
 
 /** The same for an event known by the id of its source: 6 bytes of milliseconds, 10 of the SHA-256 of that id. */
 export function sourceKey (workspaceId: string, sourceId: string, atMs: number): Buffer {
-  const hash = createHash('sha256').update(sourceId).digest().subarray(0, 10)
-  return Buffer.concat([uuidBytes(workspaceId), msBytes(atMs), hash])
+  return Buffer.concat([uuidBytes(workspaceId), msBytes(atMs), hash('sha256', sourceId, 'buffer').subarray(0, 10)])
 }
 
 /** The least key of a workspace at an instant; two of them bound a range of time. */
@@ -33,11 +32,11 @@ export function msOfEventId (id: string): number {
 
 /** Key of a rollup row: workspace 16, metric 4, tier 1, set 1, bucket 4, dimension hash 8; set 0 counts by name. */
 export function rollupKey (workspaceId: string, name: string, tier: Tier, bucketMs: number): Buffer {
-  const hash = createHash('sha256').update(name).digest()
+  const digest = hash('sha256', name, 'buffer')
   const middle = Buffer.alloc(6)
   middle.writeUInt8(tiers[tier].code, 0)
   middle.writeUInt32BE(Math.floor(bucketMs / tiers[tier].ms), 2)
-  return Buffer.concat([uuidBytes(workspaceId), hash.subarray(0, 4), middle, hash.subarray(4, 12)])
+  return Buffer.concat([uuidBytes(workspaceId), digest.subarray(0, 4), middle, digest.subarray(4, 12)])
 }
 
 /** Bounds of the rows of one name and tier from one bucket to another, the second left out. */

@@ -22,7 +22,12 @@ interface Collaborators {
   live: Live
   tx: Tx
   clock: Clock
+  /** Called in the transaction that keeps something. */
+  onKept: () => void
 }
+
+/** Told over the bus when something was kept: a fold has work. */
+export const keptKind = 'analytics.kept'
 
 const rulesPerWorkspace = 500
 
@@ -57,7 +62,15 @@ export function createAnalyticsService (collaborators: Collaborators) {
   }
 }
 
-function ingest ({ analytics, tx, clock }: Collaborators) {
+/** As many as a call may bring. */
+const mostPerBatch = 1000
+
+function ingest ({ analytics, tx, clock, onKept }: Collaborators) {
+  async function keep (session: Session, workspaceId: string, events: readonly KeptEvent[]): Promise<KeptEvent[]> {
+    onKept()
+    return await analytics.keep(session, partitionOf(workspaceId), events, clock.now())
+  }
+
   return {
     /** Keeps the good events of a call, each id once; bad ones are refused alone. Answers after the commit. */
     async record (
@@ -68,14 +81,19 @@ function ingest ({ analytics, tx, clock }: Collaborators) {
       const good = withoutRepeats(judged.flatMap((one) => 'event' in one ? [one.event] : []))
       const fresh = good.length === 0
         ? []
-        : await tx(async (session) => await analytics.keep(session, partitionOf(workspaceId), good, clock.now()))
+        : await tx(async (session) => await keep(session, workspaceId, good))
       return toResult(judged, fresh, isVerbose)
     },
 
-    /** Counts a domain event by its mapping, once however often it is delivered; inside the run's own commit. */
-    async recordMapped (session: Session, event: DomainEvent, mapped: readonly MappedEvent[]): Promise<void> {
-      const events = keepMapped(event, mapped)
-      if (events.length > 0) await analytics.keep(session, partitionOf(event.workspaceId), events, clock.now())
+    /** Counts domain events of one workspace, each item once however often it is delivered; inside their commit. */
+    async recordMapped (
+      session: Session, workspaceId: string,
+      events: ReadonlyArray<{ event: DomainEvent, mapped: readonly MappedEvent[] }>
+    ): Promise<void> {
+      const kept = withoutRepeats(events.flatMap(({ event, mapped }) => keepMapped(event, mapped)))
+      for (let from = 0; from < kept.length; from += mostPerBatch) {
+        await keep(session, workspaceId, kept.slice(from, from + mostPerBatch))
+      }
     }
   }
 }

@@ -1,6 +1,8 @@
+import type { Static, TSchema } from 'typebox'
 import {
   currentContext, uuidv7,
-  type Clock, type DomainEvent, type EventBus, type EventDefinition, type Session, type SubscriberDefinition
+  type Clock, type DomainEvent, type EventBus, type EventDefinition, type Session, type Subject,
+  type SubscriberDefinition
 } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, eventKey, seqOf, subjectSerial } from './keys.ts'
@@ -24,18 +26,31 @@ const dayMs = 86_400_000
 
 /** The event and one run per subscriber in the caller's transaction (`jobs.md` 4.9). */
 export function createEventBus ({ events, runs, clock, subscribersOf, onEmitted }: EventLogParts): EventBus {
-  return {
-    async emit (session: Session, event, data, subject, options = {}) {
+  async function emitMany<T extends TSchema> (
+    session: Session, event: EventDefinition<T>, items: ReadonlyArray<{ data: Static<T>, subject: Subject }>,
+    options: { workspaceId?: string } = {}
+  ): Promise<string[]> {
+    const emitted = items.map(({ data, subject }) => {
       checkPayload(event.name, event.data, data)
       const row = toRow(event, clock, { data, subject, workspaceId: workspaceOf(data, options.workspaceId) })
       const hearers = subscribersOf(event.name).filter(({ when }) => when === undefined || when(data as never))
       row.subscribers = hearers.map(({ name }) => name)
-      const isFirst = await events.append(session, row)
-      if (!isFirst) throw JobsError.stale_version({ event: event.name, subject })
-      const shown = toEvent(row)
-      await runs.insert(session, hearers.map((hearer) => runOf(hearer, shown, row)))
-      onEmitted(shown)
-      return row._id
+      return { row, hearers, shown: toEvent(row) }
+    })
+    const stale = await events.append(session, emitted.map(({ row }) => row))
+    if (stale !== undefined) throw JobsError.stale_version({ event: event.name, subject: stale.subject })
+    await runs.insert(session, emitted.flatMap(({ row, hearers, shown }) =>
+      hearers.map((hearer) => runOf(hearer, shown, row))))
+    for (const { shown } of emitted) onEmitted(shown)
+    return emitted.map(({ row }) => row._id)
+  }
+
+  return {
+    emitMany,
+
+    async emit (session, event, data, subject, options) {
+      const [id = ''] = await emitMany(session, event, [{ data, subject }], options)
+      return id
     },
 
     async replay (query) {
@@ -86,11 +101,16 @@ function runOf (subscriber: SubscriberDefinition, event: DomainEvent, { at }: Ev
     queue: subscriberQueue,
     lane: subscriber.lane,
     cost: 1,
-    runAt: at,
+    runAt: subscriber.together === undefined ? at : togetherAt(at, subscriber.together.forMs),
     createdAt: at,
     cause: { kind: 'event', id: event.id },
     ...(isOrdered ? { serial: subjectSerial(subscriber.name, event.subject), seq: seqOf(event.id, event.subject) } : {})
   })
+}
+
+/** The next full interval, the same for all events of this one: their runs become due at once. */
+function togetherAt (at: Date, forMs: number): Date {
+  return new Date((Math.floor(at.getTime() / forMs) + 1) * forMs)
 }
 
 function workspaceOf (data: unknown, asked: string | undefined): string {

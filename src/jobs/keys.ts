@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Subject } from '../kernel/index.ts'
 
 /** Hash of what was asked for, the same for any order of its members: another hash is `jobs.key_reused`. */
 export function dataHash (data: unknown): string {
-  return createHash('sha256').update(canonical(data)).digest('hex').slice(0, 32)
+  return hash('sha256', canonical(data), 'hex').slice(0, 32)
 }
 
 function canonical (value: unknown): string {

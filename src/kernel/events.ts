@@ -46,6 +46,8 @@ export interface SubscriberDefinition<T extends TSchema = TSchema> {
   /** `interactive` for what people wait for, `bulk` for the book-keeping of many files. */
   lane: Lane
   replay: 'safe' | 'refuse'
+  /** Runs wait so long for others and end together, at most so many in one transaction. */
+  together?: { forMs: number, most: number }
   /** Pure; false means no run for this event. */
   when?: (data: Static<T>) => boolean
 }
@@ -58,6 +60,7 @@ export function defineSubscriber<T extends TSchema> (
     order?: 'none' | 'subject'
     lane?: Lane
     replay?: 'safe' | 'refuse'
+    together?: { forMs: number, most: number }
     when?: (data: Static<T>) => boolean
   }
 ): SubscriberDefinition<T> {
@@ -69,6 +72,11 @@ export interface EventBus {
   emit<T extends TSchema> (
     session: Session, event: EventDefinition<T>, data: Static<T>, subject: Subject, options?: { workspaceId?: string }
   ): Promise<string>
+  /** The same for many of one kind, in two round trips; answers their ids in order. */
+  emitMany<T extends TSchema> (
+    session: Session, event: EventDefinition<T>, items: ReadonlyArray<{ data: Static<T>, subject: Subject }>,
+    options?: { workspaceId?: string }
+  ): Promise<string[]>
   /** Events of one subject in ascending version, from `fromVersion` on; the default replay of durable topics. */
   replay (query: {
     workspaceId: string, type: string, subject: { type: string, id: string }, fromVersion: number, limit: number

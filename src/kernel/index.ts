@@ -27,7 +27,8 @@ export { msOfUuidv7, uuidv7 } from './ids.ts'
 export type { CollectionDefinition, IndexDefinition } from './indexes.ts'
 export {
   defineJob, lanes, queues,
-  type AddOptions, type AddedRun, type EventHandler, type JobContext, type JobDefinition, type JobHandler,
+  type AddOptions, type AddedRun, type EventHandler, type EventsHandler, type JobContext, type JobDefinition,
+  type JobHandler,
   type JobPolicy, type JobSender, type Lane, type Log, type Progress, type Queue, type RunState, type RunView
 } from './jobs.ts'
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'

@@ -127,4 +127,6 @@ export interface Log {
 }
 
 export type JobHandler<D = unknown, R = unknown> = (ctx: JobContext<D, R>) => Promise<R | undefined | void>
+/** The whole effect of events of one workspace, in the transaction that ends their runs. */
+export type EventsHandler<T = unknown> = (session: Session, events: ReadonlyArray<DomainEvent<T>>) => Promise<void>
 export type EventHandler<T = unknown> = (event: DomainEvent<T>, ctx: JobContext<unknown, unknown>) => Promise<void>

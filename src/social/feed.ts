@@ -3,7 +3,7 @@ import type { DomainEvent, Live } from '../kernel/index.ts'
 import type { accountHealthChanged, postsSynced } from './events.ts'
 import { presentHealth } from './present.ts'
 import type { AccountRepository } from './repository/accounts.ts'
-import type { PostRepository, StoredPost } from './repository/posts.ts'
+import type { PostRepository, ShownPost } from './repository/posts.ts'
 import { feedTopic, type BatchSchema } from './topics.ts'
 
 type Batch = Static<typeof BatchSchema>
@@ -20,7 +20,7 @@ export function createFeed (
 ) {
   return {
     async publishPosts ({ id, workspaceId, data }: DomainEvent<Synced>): Promise<void> {
-      const known = await posts.findMany(workspaceId, data.items.map(({ postId }) => postId))
+      const known = await posts.findShown(workspaceId, data.items.map(({ postId }) => postId))
       await live.publish(
         feedTopic, { accountId: data.accountId }, { kind: 'batch', data: batchOf(data, known), mid: id })
     },
@@ -37,7 +37,7 @@ export function createFeed (
 }
 
 /** At most 32 KiB: above it the texts go, never an item. */
-export function batchOf ({ syncId, isBackfill, items }: Synced, posts: readonly StoredPost[]): Batch {
+export function batchOf ({ syncId, isBackfill, items }: Synced, posts: readonly ShownPost[]): Batch {
   const byId = new Map(posts.map((post) => [post.id, post]))
   const shown = items.flatMap(({ postId, change }) => {
     const post = byId.get(postId)

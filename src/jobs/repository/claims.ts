@@ -1,5 +1,5 @@
-import type { Db } from 'mongodb'
-import type { Progress, Session } from '../../kernel/index.ts'
+import type { Db, Filter } from 'mongodb'
+import type { Progress, Queue, Session } from '../../kernel/index.ts'
 import { expiryOf, type Attempt, type RunRow, type StartKey } from '../run.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
@@ -26,6 +26,15 @@ export type Outcome =
   | { kind: 'ended', state: 'cancelled' | 'expired' }
 
 export type ClaimRepository = ReturnType<typeof createClaimRepository>
+
+/** The runs of a serial that may be next: one that never started and is not due holds nobody up. */
+export const turnOf = (workspaceId: string, serial: string, now: Date): Filter<RunRow> =>
+  ({ state: 'pending', workspaceId, serial, $or: [{ runAt: { $lte: now } }, { starts: { $gt: 0 } }] })
+
+/** Whether nothing but its turn held a run up. */
+function isStartable ({ runAt, target, heldBy }: RunRow, now: Date): boolean {
+  return runAt <= now && target === undefined && (heldBy === null || heldBy === 'serial')
+}
 
 const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
 
@@ -56,6 +65,30 @@ export function createClaimRepository (db: Db) {
       return await rows.find(
         { _id: { $in: [...ids] }, claim, state: 'running' }, { readConcern: { level: 'local' } }
       ).toArray()
+    },
+
+    /**
+     * Starts the next run of a serial without a release, for a worker whose run of it just ended; undefined where none
+     * is there, it is not its time, or another worker has the serial.
+     */
+    async claimNext (
+      { workspaceId, serial, queue }: { workspaceId: string, serial: string, queue: Queue },
+      { claim, worker, now }: { claim: string, worker: string, now: Date }, may: (run: RunRow) => boolean
+    ): Promise<RunRow | undefined> {
+      const [first] = await rows.find(turnOf(workspaceId, serial, now)).sort({ seq: 1 }).limit(1).toArray()
+      if (first === undefined || first.queue !== queue || !isStartable(first, now) || !may(first)) return undefined
+      const { $set, $inc } = claimed(claim, worker, now)
+      try {
+        const { modifiedCount } = await rows.updateOne(
+          { _id: first._id, state: 'pending', release: first.release, fence: first.fence, heldBy: first.heldBy },
+          { $set: { ...$set, heldBy: null }, $inc }, fast)
+        if (modifiedCount === 0) return undefined
+      } catch (error) {
+        // The relay gave the serial to somebody else meanwhile.
+        if ((error as { code?: number }).code === 11000) return undefined
+        throw error
+      }
+      return { ...first, ...$set, heldBy: null, fence: first.fence + 1, starts: first.starts + 1 }
     },
 
     /** Where a delivery stands that nobody could claim as published. */
@@ -103,14 +136,16 @@ export function createClaimRepository (db: Db) {
     },
 
     /** Writes outcomes, equal ones of one claim as one update; how many matched nothing any more. */
-    async end (outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date): Promise<number> {
+    async end (
+      outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, session?: Session
+    ): Promise<number> {
       const operations = groupDone(outcomes).map(({ keys, outcome }) => {
         const [one] = keys as [StartKey]
         const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) } }
         return { updateMany: { filter, update: updateOf(outcome, now) } }
       })
       if (operations.length === 0) return 0
-      const { matchedCount } = await rows.bulkWrite(operations, { ordered: false })
+      const { matchedCount } = await rows.bulkWrite(operations, { ordered: false, ...(session && { session }) })
       return outcomes.length - matchedCount
     },
 

@@ -23,17 +23,19 @@ export type EventRepository = ReturnType<typeof createEventRepository>
 export function createEventRepository (db: Db) {
   const rows = db.collection<EventRow>('jobs.events')
   return {
-    /** Appends; false when the subject has an event of this version. */
-    async append (session: Session, event: EventRow): Promise<boolean> {
-      const { workspaceId, subject } = event
-      if (subject.version === undefined) {
-        await rows.insertOne(event, { session })
-        return true
+    /** Appends; answers the one, if any, whose subject has an event of its version already. */
+    async append (session: Session, events: readonly EventRow[]): Promise<EventRow | undefined> {
+      const plain = events.filter(({ subject }) => subject.version === undefined)
+      if (plain.length > 0) await rows.insertMany(plain, { session })
+      for (const event of events) {
+        const { workspaceId, subject } = event
+        if (subject.version === undefined) continue
+        const { upsertedCount } = await rows.updateOne({
+          workspaceId, 'subject.type': subject.type, 'subject.id': subject.id, 'subject.version': subject.version
+        }, { $setOnInsert: withoutSubject(event) }, { session, upsert: true })
+        if (upsertedCount !== 1) return event
       }
-      const { upsertedCount } = await rows.updateOne({
-        workspaceId, 'subject.type': subject.type, 'subject.id': subject.id, 'subject.version': subject.version
-      }, { $setOnInsert: withoutSubject(event) }, { session, upsert: true })
-      return upsertedCount === 1
+      return undefined
     },
 
     /** Events of one subject in ascending version. */

@@ -1,9 +1,10 @@
 import type { Db } from 'mongodb'
 import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
 import { expiryOf, type RunRow } from '../run.ts'
+import { turnOf } from './claims.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
-// A partial index is used where its first field is asked for; without the names of all queues these would read every run.
+// A partial index is used where its first field is asked for: without the names of all queues every run is read.
 const everyQueue = { queue: { $in: [...queues] } }
 const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
@@ -67,12 +68,10 @@ export function createRelayRepository (db: Db) {
       return new Set(found.map((run) => `${run.workspaceId} ${run.serial}`))
     },
 
-    /** The run of a serial whose turn it is: one that never started and is not due holds nobody up. */
+    /** The run of a serial whose turn it is. */
     async firstOfSerial (workspaceId: string, serial: string, now: Date): Promise<string | undefined> {
-      const [first] = await rows.find(
-        { state: 'pending', workspaceId, serial, $or: [{ runAt: { $lte: now } }, { starts: { $gt: 0 } }] },
-        { projection: { _id: 1 } }
-      ).sort({ seq: 1 }).limit(1).toArray()
+      const [first] = await rows.find(turnOf(workspaceId, serial, now), { projection: { _id: 1 } })
+        .sort({ seq: 1 }).limit(1).toArray()
       return first?._id
     },
 
@@ -159,7 +158,8 @@ export function createRelayRepository (db: Db) {
     async published (range: { since?: Date, until?: Date }, limit = 5000): Promise<Delivery[]> {
       const publishedAt = { ...(range.since && { $gte: range.since }), ...(range.until && { $lte: range.until }) }
       const found = await rows.find(
-        { isLive: true, ...everyQueue, state: 'published', publishedAt }, { projection: { release: 1, queue: 1, lane: 1 } }
+        { isLive: true, ...everyQueue, state: 'published', publishedAt },
+        { projection: { release: 1, queue: 1, lane: 1 } }
       ).limit(limit).toArray()
       return found.map(({ _id, release, queue, lane }) => ({ id: _id, release, queue, lane }))
     },

@@ -65,7 +65,8 @@ export function createRunRepository (db: Db) {
     /** Whether nothing is live and nothing that is due waits (P: looks at all workspaces). */
     async isQuiet (now: Date): Promise<boolean> {
       // In this order: a run that moves on between two looks is met by the next one.
-      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, { isLive: true, queue: { $in: [...queues] } }]) {
+      const live = { isLive: true, queue: { $in: [...queues] } }
+      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, live]) {
         if (await rows.findOne(atWork, { projection: { _id: 1 } }) !== null) return false
       }
       return true

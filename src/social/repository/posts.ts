@@ -35,6 +35,8 @@ export interface StoredPost extends Omit<PostRow, '_id'> { id: string }
 export type KnownPost =
   Pick<StoredPost, 'id' | 'remoteId' | 'contentHash' | 'metrics' | 'publishedAt' | 'missingAt' | 'goneAt'>
 
+export type ShownPost = Pick<StoredPost, 'id' | 'remoteId' | 'publishedAt' | 'text'>
+
 export interface PostQuery {
   from?: Date
   to?: Date
@@ -59,9 +61,11 @@ function reading (rows: Collection<PostRow>) {
       return row === null ? undefined : toPost(row)
     },
 
-    /** Posts by id, in no order. */
-    async findMany (workspaceId: string, ids: readonly string[]): Promise<StoredPost[]> {
-      return (await rows.find({ workspaceId, _id: { $in: [...ids] } }).toArray()).map(toPost)
+    /** What the feed shows of posts, by id, in no order. */
+    async findShown (workspaceId: string, ids: readonly string[]): Promise<ShownPost[]> {
+      const found = await rows.find(
+        { workspaceId, _id: { $in: [...ids] } }, { projection: { remoteId: 1, publishedAt: 1, text: 1 } }).toArray()
+      return found.map(({ _id, ...row }) => ({ id: _id, ...row }))
     },
 
     /** Newest first, one more than `limit`. */

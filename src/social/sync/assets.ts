@@ -8,9 +8,9 @@ import type { SyncCollaborators } from './turn.ts'
 
 type Collaborators = Pick<SyncCollaborators, 'assets' | 'fetch' | 'clock'>
 
-/** Adds the assets of a page and asks the downloader for them, in the transaction of the page. */
+/** Adds the assets of pages and asks the downloader for them, in the transaction of the pages. */
 export async function storeAssets (
-  collaborators: Collaborators, session: Session, account: StoredAccount, plan: PagePlan
+  collaborators: Collaborators, session: Session, account: StoredAccount, plan: Pick<PagePlan, 'fresh' | 'changed'>
 ): Promise<void> {
   const fresh = plan.fresh.flatMap(({ post, remote }) =>
     remote.attachments.map(

@@ -10,39 +10,68 @@ type Move = Partial<Omit<StoredCursor, 'workspaceId' | 'accountId' | 'version'>>
 
 export interface Stored { discovered: number, known: number }
 
-/** A page is a transaction: posts, assets, downloads, cursor, account and one event commit together (4.4). */
-export async function storePage (
-  collaborators: SyncCollaborators, turn: Turn, page: Page,
+/** Pages that were read are one transaction: posts, assets, downloads, cursor, account, one event a page (4.4). */
+export async function storePages (
+  collaborators: SyncCollaborators, turn: Turn, pages: readonly Page[],
   { isBackfill, move }: { isBackfill: boolean, move: (discovered: number) => Move }
-): Promise<Stored> {
-  const { posts, cursors, clock } = collaborators
-  const { ctx, account: { workspaceId, id: accountId } } = turn
-  const remoteIds = page.items.map(({ remoteId }) => remoteId)
-  turn.pages++
-  turn.limits = page.limits
+): Promise<[Stored, ...Stored[]]> {
+  const { cursors, clock } = collaborators
+  const { ctx, account: { id: accountId } } = turn
+  const bad = pages.flatMap((page) => page.bad)
+  turn.pages += pages.length
+  turn.limits = pages.at(-1)?.limits ?? []
   const before = turn.items
   const isShowing = isDue(turn, clock)
   const stored = await ctx.checkpoint(async (session) => {
     const now = clock.now()
-    const known = await posts.findKnown(session, workspaceId, accountId, remoteIds)
-    const plan = planOf(page.items, known, { workspaceId, accountId, now })
-    if (plan.fresh.length > 0) await posts.addMany(session, plan.fresh.map(({ post }) => post))
-    for (const { id, set } of plan.changed) await posts.change(session, workspaceId, id, set)
-    await storeAssets(collaborators, session, turn.account, plan)
-    const quarantined = quarantineOf(turn.cursor, page, now)
-    turn.items = before + plan.items.length
-    const stored = turn.cursor.stored + plan.fresh.length
-    const cursor = await cursors.move(
-      session, turn.cursor, { ...move(plan.fresh.length), ...quarantined, stored, run: runOf(turn) }, now)
+    const { plans, results } = await planPages(collaborators, turn, session, pages)
+    const discovered = results.reduce((sum, result) => sum + result.discovered, 0)
+    await writePlans(collaborators, turn, session, plans)
+    turn.items = before + plans.reduce((sum, { items }) => sum + items.length, 0)
+    const cursor = await cursors.move(session, turn.cursor, {
+      ...move(discovered), ...quarantineOf(turn.cursor, bad, now), stored: turn.cursor.stored + discovered,
+      run: runOf(turn)
+    }, now)
     if (cursor === undefined) throw new Error('another run moved the cursor of this account')
     if (isShowing) await noteProgress(collaborators, turn, session, cursor)
-    await announce(collaborators, turn, session, plan, isBackfill)
-    return { cursor, discovered: plan.fresh.length, known: known.size }
-  }, progressOf({ ...turn, items: before + page.items.length }))
+    await announce(collaborators, turn, session, plans, isBackfill)
+    return { cursor, results }
+  }, progressOf({ ...turn, items: before + pages.reduce((sum, { items }) => sum + items.length, 0) }))
   turn.cursor = stored.cursor
   if (isShowing) turn.shownMs = clock.ms()
-  if (page.bad.length > 0) ctx.log.warn({ accountId, bad: page.bad }, 'items of a page were refused')
-  return stored
+  if (bad.length > 0) ctx.log.warn({ accountId, bad }, 'items of a page were refused')
+  return stored.results as [Stored, ...Stored[]]
+}
+
+/** What each page means against what is known, the pages before it included. */
+async function planPages (
+  { posts, clock }: SyncCollaborators, { account: { workspaceId, id: accountId } }: Turn, session: Session,
+  pages: readonly Page[]
+): Promise<{ plans: PagePlan[], results: Stored[] }> {
+  const ids = pages.flatMap(({ items }) => items.map(({ remoteId }) => remoteId))
+  const known = await posts.findKnown(session, workspaceId, accountId, ids)
+  const plans: PagePlan[] = []
+  const results: Stored[] = []
+  for (const { items } of pages) {
+    const plan = planOf(items, known, { workspaceId, accountId, now: clock.now() })
+    results.push({
+      discovered: plan.fresh.length, known: items.filter(({ remoteId }) => known.has(remoteId)).length
+    })
+    for (const { post } of plan.fresh) known.set(post.remoteId, post)
+    plans.push(plan)
+  }
+  return { plans, results }
+}
+
+async function writePlans (
+  collaborators: SyncCollaborators, { account }: Turn, session: Session, plans: readonly PagePlan[]
+): Promise<void> {
+  const { posts } = collaborators
+  const fresh = plans.flatMap((plan) => plan.fresh)
+  const changed = plans.flatMap((plan) => plan.changed)
+  if (fresh.length > 0) await posts.addMany(session, fresh.map(({ post }) => post))
+  for (const { id, set } of changed) await posts.change(session, account.workspaceId, id, set)
+  await storeAssets(collaborators, session, account, { fresh, changed })
 }
 
 type Session = Parameters<SyncCollaborators['posts']['addMany']>[0]
@@ -64,13 +93,13 @@ async function noteProgress (
 }
 
 async function announce (
-  { events }: SyncCollaborators, { ctx, account: { workspaceId, id } }: Turn, session: Session, plan: PagePlan,
-  isBackfill: boolean
+  { events }: SyncCollaborators, { ctx, account: { workspaceId, id } }: Turn, session: Session,
+  plans: readonly PagePlan[], isBackfill: boolean
 ): Promise<void> {
-  if (plan.items.length === 0) return
-  await events.emit(
-    session, postsSynced, { accountId: id, syncId: ctx.run.id, isBackfill, items: plan.items },
-    { type: 'account', id }, { workspaceId })
+  const told = plans.filter(({ items }) => items.length > 0)
+  await events.emitMany(session, postsSynced, told.map(({ items }) => ({
+    data: { accountId: id, syncId: ctx.run.id, isBackfill, items }, subject: { type: 'account', id }
+  })), { workspaceId })
 }
 
 /** A page of a full re-read: what shows no change costs no write. */
@@ -83,7 +112,7 @@ export async function comparePage (
   const known = await posts.findKnown(undefined, workspaceId, accountId, page.items.map(({ remoteId }) => remoteId))
   const plan = planOf(page.items, known, { workspaceId, accountId, now: clock.now() })
   if (plan.items.length > 0 || page.bad.length > 0) {
-    await storePage(collaborators, turn, page, options)
+    await storePages(collaborators, turn, [page], options)
     return
   }
   turn.pages++
@@ -105,7 +134,7 @@ async function showProgress (collaborators: SyncCollaborators, turn: Turn, move:
   })
 }
 
-function quarantineOf ({ quarantined }: StoredCursor, { bad }: Page, at: Date): Partial<StoredCursor> {
+function quarantineOf ({ quarantined }: StoredCursor, bad: Page['bad'], at: Date): Partial<StoredCursor> {
   if (bad.length === 0) return {}
   return { quarantined: [...bad.map(({ pointers }) => ({ at, pointers })), ...quarantined].slice(0, 20) }
 }

@@ -1,35 +1,83 @@
 import type { Page, PageCursor } from '../connectors/port.ts'
 import { postsSynced } from '../events.ts'
 import type { KnownPost } from '../repository/posts.ts'
-import { comparePage, storePage } from './page.ts'
+import { comparePage, storePages } from './page.ts'
 import { HandOver, isOver, readCounted, type SyncCollaborators, type Turn } from './turn.ts'
 
 interface Walk {
   first: PageCursor
-  /** Where the next page begins; undefined at the end. */
+  /** Where the next page begins, asked as each page comes; undefined at the end. */
   next: (page: Page) => PageCursor | undefined
-  /** False ends the pass. */
-  store: (page: Page) => Promise<boolean>
+  /** So many pages may be stored together. */
+  most: number
+  /** `isLast`: the last of them ends the pass. False ends it, too. */
+  store: (pages: readonly Page[], isLast: boolean) => Promise<boolean>
 }
 
-/** Reads page after page. While one is stored the next one is read already: the platform is most of the time. */
-async function walk (collaborators: SyncCollaborators, turn: Turn, { first, next, store }: Walk): Promise<void> {
+/**
+ * Reads page after page. While some are stored the next ones are read already, and what is there by then is stored
+ * together: as long as the store is the slower one, its commits are most of the time.
+ */
+async function walk (collaborators: SyncCollaborators, turn: Turn, way: Walk): Promise<void> {
   const { remoteId, scopes } = turn.account
-  const read = async (cursor: PageCursor): Promise<Page> =>
+  const ahead = readAhead(way, async (cursor) =>
     await readCounted(collaborators, turn, 'posts', async (call) =>
-      await turn.connector.readPosts(cursor, { remoteId, scopes }, call))
-  let reading = read(first)
-  for (;;) {
-    const page = await reading
-    if (page.items.length + page.bad.length === 0) return
-    const following = next(page)
-    const ahead = following === undefined ? undefined : read(following)
-    // It is judged when its turn comes; until then nobody listens.
-    ahead?.catch(() => undefined)
-    const goesOn = await store(page)
-    if (ahead === undefined || !goesOn) return
-    if (isOver(turn, collaborators.clock)) throw new HandOver('the time of this run is over')
-    reading = ahead
+      await turn.connector.readPosts(cursor, { remoteId, scopes }, call)))
+  try {
+    for (;;) {
+      const { pages, isLast } = await ahead.take()
+      if (pages.length === 0) return
+      const goesOn = await way.store(pages, isLast)
+      if (isLast || !goesOn) return
+      if (isOver(turn, collaborators.clock)) throw new HandOver('the time of this run is over')
+    }
+  } finally {
+    ahead.stop()
+  }
+}
+
+/** Reads on until `most` pages wait to be taken. */
+function readAhead ({ first, next, most }: Walk, read: (cursor: PageCursor) => Promise<Page>) {
+  let ready: Page[] = []
+  let cursor: PageCursor | undefined = first
+  let failure: { error: unknown } | undefined
+  let reading: Promise<void> | undefined
+
+  async function readOne (at: PageCursor): Promise<void> {
+    try {
+      const page = await read(at)
+      const isEmpty = page.items.length + page.bad.length === 0
+      // Stopped meanwhile: nobody asks for it any more.
+      if (cursor === undefined) return
+      cursor = isEmpty ? undefined : next(page)
+      if (!isEmpty) ready.push(page)
+    } catch (error) {
+      // It is judged when its turn comes.
+      failure = { error }
+    } finally {
+      reading = undefined
+      readOn()
+    }
+  }
+
+  function readOn (): void {
+    if (reading === undefined && cursor !== undefined && failure === undefined && ready.length < most) {
+      reading = readOne(cursor)
+    }
+  }
+
+  return {
+    /** What was read, at least one page; none at the end. */
+    async take (): Promise<{ pages: Page[], isLast: boolean }> {
+      readOn()
+      while (ready.length === 0 && reading !== undefined) await reading
+      if (ready.length === 0 && failure !== undefined) throw failure.error
+      const pages = ready
+      ready = []
+      readOn()
+      return { pages, isLast: cursor === undefined }
+    },
+    stop () { cursor = undefined }
   }
 }
 
@@ -40,15 +88,20 @@ export async function readForward (collaborators: SyncCollaborators, turn: Turn)
   await walk(collaborators, turn, {
     first: { after: newestId },
     next: (page) => page.newestId === null ? undefined : { after: page.newestId },
-    store: async (page) => {
+    most: 1,
+    store: async (pages) => {
+      const [page] = pages as [Page]
       if (page.newestId === turn.cursor.newestId) return false
-      const { discovered } = await storePage(collaborators, turn, page, {
+      const [stored] = await storePages(collaborators, turn, pages, {
         isBackfill: false, move: () => page.newestId === null ? {} : { newestId: page.newestId }
       })
-      return discovered > 0 || page.bad.length > 0
+      return stored.discovered > 0 || page.bad.length > 0
     }
   })
 }
+
+/** What a crash in the middle repeats: so many pages at work, and as many read already. */
+const mostTogether = 3
 
 /** Older posts, from the newest to the oldest, until the policy has enough; goes on where it was interrupted. */
 export async function readBackfill (collaborators: SyncCollaborators, turn: Turn): Promise<void> {
@@ -56,28 +109,32 @@ export async function readBackfill (collaborators: SyncCollaborators, turn: Turn
   const until = backfillDays === undefined ? 0 : collaborators.clock.ms() - backfillDays * 86_400_000
   if (turn.cursor.isBackfillDone && turn.cursor.newestId !== null) return
   let room = Math.max(0, backfillPosts - turn.cursor.backfilled)
-  let isDone = false
+  let { oldestId: lastId } = turn.cursor
   await walk(collaborators, turn, {
-    first: turn.cursor.oldestId === null ? {} : { before: turn.cursor.oldestId },
+    first: lastId === null ? {} : { before: lastId },
     next: (page) => {
-      const isPast = page.items.some(({ publishedAt }) => Date.parse(publishedAt) < until)
-      isDone = !page.hasOlder || isPast || page.items.length >= room || page.oldestId === turn.cursor.oldestId
-      return isDone || page.oldestId === null ? undefined : { before: page.oldestId }
+      const wanted = page.items.slice(0, room).filter(({ publishedAt }) => Date.parse(publishedAt) >= until)
+      const isDone = !page.hasOlder || wanted.length < page.items.length || wanted.length === room ||
+        page.oldestId === lastId || page.oldestId === null
+      page.items = wanted
+      room -= wanted.length
+      lastId = page.oldestId
+      return isDone || lastId === null ? undefined : { before: lastId }
     },
-    store: async (page) => {
-      const items = page.items.slice(0, room).filter(({ publishedAt }) => Date.parse(publishedAt) >= until)
-      room -= items.length
+    most: mostTogether,
+    store: async (pages, isLast) => {
       const { backfilled, newestId, oldestId } = turn.cursor
-      const { discovered, known } = await storePage(collaborators, turn, { ...page, items }, {
+      const [first, last] = [pages[0], pages.at(-1)] as [Page, Page]
+      const stored = await storePages(collaborators, turn, pages, {
         isBackfill: true,
         move: (fresh) => ({
-          newestId: newestId ?? page.newestId,
-          oldestId: page.oldestId ?? oldestId,
+          newestId: newestId ?? first.newestId,
+          oldestId: last.oldestId ?? oldestId,
           backfilled: backfilled + fresh,
-          isBackfillDone: isDone
+          isBackfillDone: isLast
         })
       })
-      return discovered > 0 || known === 0
+      return stored.every(({ discovered, known }) => discovered > 0 || known === 0)
     }
   })
   if (!turn.cursor.isBackfillDone) await endBackfill(collaborators, turn)
@@ -105,7 +162,9 @@ export async function readFull (collaborators: SyncCollaborators, turn: Turn): P
       isEnd = !page.hasOlder
       return isEnd || seen.size >= backfillPosts || page.oldestId === null ? undefined : { before: page.oldestId }
     },
-    store: async (page) => {
+    most: 1,
+    store: async ([page]) => {
+      if (page === undefined) return false
       const top = isNewer && turn.pages === 0 ? page.newestId : null
       // Pages above the newest known post are news, as in a forward read.
       if (page.items.some(({ remoteId }) => remoteId === newestId)) isNewer = false

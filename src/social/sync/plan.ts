@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { uuidv7 } from '../../kernel/index.ts'
 import type { RemotePost } from '../connectors/port.ts'
 import type { Change } from '../events.ts'
@@ -85,10 +85,13 @@ function contentOf (remote: RemotePost) {
   }
 }
 
-/** Of what people see. Addresses of files are left out: platforms sign them anew at every read. */
-function hashOf ({ remoteId, metrics, attachments, ...content }: RemotePost): string {
+/** Of what people see, in this order. Addresses of files are left out: platforms sign them anew at every read. */
+function hashOf ({ attachments, ...post }: RemotePost): string {
   const files = attachments.map(({ remoteId, kind, alt }) => [remoteId, kind, alt])
-  return createHash('sha256').update(canonical([content, files])).digest('base64url')
+  return hash('sha256', JSON.stringify([
+    post.url, post.kind, post.publishedAt, post.editedAt, post.text, post.language, post.tags, post.mentions,
+    post.links, post.replyTo, post.repostOf, post.isSensitive, files
+  ]), 'base64url')
 }
 
 /** JSON with sorted keys. */

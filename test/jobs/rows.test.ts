@@ -1,0 +1,79 @@
+// What goes together costs less: the runs of a serial in one place, events in one transaction.
+import t from 'tap'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { defineErrors, defineEvent, defineJob, defineSubscriber } from '../../src/kernel/index.ts'
+import { dropPlace, newPlace, rig, until } from './rig.ts'
+
+const Numbered = Type.Object({ n: Type.Integer() }, { additionalProperties: false })
+const queueUp = defineJob({ name: 'test.queue-up', queue: 'fast', data: Numbered, serial: () => 'row' })
+const counted = defineEvent({ name: 'test.thing.counted', data: Numbered })
+const tally = defineSubscriber({ name: 'test.tally-things', event: counted, together: { forMs: 200, most: 25 } })
+const TestError = defineErrors('test', { wrong: { kind: 'conflict', message: 'It is wrong.' } })
+
+const seen: number[] = []
+const tallies: number[][] = []
+let atWork = 0
+let overlaps = 0
+
+function bind (app: FastifyInstance): void {
+  app.handleJob(queueUp, async ({ run }) => {
+    if (++atWork > 1) overlaps++
+    await new Promise((resolve) => { setImmediate(resolve) })
+    seen.push(run.data.n)
+    atWork--
+  })
+  app.onEvents(tally, async (session, events) => {
+    tallies.push(events.map(({ data }) => data.n))
+    await effects(app).insertMany(events.map(({ id, data }) => ({ event: id, n: data.n })), { session })
+    if (events.some(({ data }) => data.n < 0)) throw TestError.wrong()
+  })
+}
+
+const effects = (app: FastifyInstance) => app.db.collection<{ event: string, n: number }>('test.effects')
+const runs = (app: FastifyInstance) => app.db.collection<Record<string, unknown> & { _id: string }>('jobs.runs')
+const quiet = async (app: FastifyInstance) => await until('quiet', async () => await app.runs.isQuiet(), 20_000)
+
+const place = newPlace()
+const app = await rig({ place, declared: { jobs: [queueUp], events: [counted], subscribers: [tally] }, bind })
+t.teardown(async () => {
+  await app.close()
+  await dropPlace(place)
+})
+await app.db.createCollection('test.effects')
+
+t.test('a run whose turn comes when another of its serial ends starts in its place', async (t) => {
+  const n = 70
+  await app.tx(async (session) => {
+    await app.jobs.addMany(session, queueUp, Array.from({ length: n }, (_, i) =>
+      ({ data: { n: i }, options: { workspaceId: 'w' } })))
+  })
+  await until('all runs', () => seen.length === n, 20_000)
+  await quiet(app)
+  t.same(seen, Array.from({ length: n }, (_, i) => i))
+  t.equal(overlaps, 0)
+  const done = await runs(app).find({ name: queueUp.name }).toArray()
+  t.ok(done.every(({ state, starts, fence, heldBy }) =>
+    state === 'done' && starts === 1 && fence === 1 && heldBy === null), 'each started once')
+  const released = done.filter(({ release }) => release === 1).length
+  t.ok(released >= 2 && released < n / 4, `${released} of ${n} needed a release: no row is longer than 50`)
+})
+
+t.test('events that go together end in one transaction; one that fails leaves the others alone', async (t) => {
+  const emit = async (n: number) => await app.tx(async (session) => await app.events.emit(
+    session, counted, { n }, { type: 'thing', id: `t${n}` }, { workspaceId: n % 2 === 0 ? 'even' : 'odd' }))
+  await Promise.all(Array.from({ length: 40 }, async (_, n) => await emit(n)))
+  await until('40 effects', async () => await effects(app).countDocuments() === 40)
+  await quiet(app)
+  t.ok(tallies.length < 20, `40 events in ${tallies.length} transactions`)
+  t.ok(tallies.every((one) => new Set(one.map((n) => n % 2)).size === 1), 'each of one workspace')
+  t.equal(await runs(app).countDocuments({ name: tally.name, state: 'done' }), 40)
+
+  await Promise.all([-1, 101, 103].map(emit))
+  await until('two more', async () => await effects(app).countDocuments() === 42)
+  await until('an end of all', async () => await runs(app).countDocuments({ name: tally.name, state: 'pending' }) === 0)
+  await quiet(app)
+  t.same((await effects(app).distinct('n')).filter((n) => n < 0 || n > 100), [101, 103])
+  const [dead] = await runs(app).find({ name: tally.name, state: { $ne: 'done' } }).toArray()
+  t.match(dead, { state: 'dead', data: { data: { n: -1 } } })
+})
