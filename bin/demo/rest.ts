@@ -17,6 +17,8 @@ export interface Rest {
 export type Json = any
 
 const patienceMs = 60_000
+/** A process that died may leave a connection that nobody answers. */
+const answerMs = 20_000
 
 /** A client of one server; `token` is asked at every call. */
 export function createRest (origin: string, token: () => string | undefined): Rest {
@@ -36,7 +38,8 @@ export function createRest (origin: string, token: () => string | undefined): Re
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) })
     }
-    const answer = await patiently(async () => await fetch(new URL(path, origin), request))
+    const answer = await patiently(async () => await fetch(
+      new URL(path, origin), { ...request, signal: AbortSignal.timeout(answerMs) }))
     const text = await answer.text()
     const isJson = answer.headers.get('content-type')?.includes('json') === true && text !== ''
     return { status: answer.status, headers: answer.headers, body: (isJson ? JSON.parse(text) : text) as T }

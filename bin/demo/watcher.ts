@@ -43,6 +43,8 @@ interface Options {
 
 type Frame = Record<string, any>
 
+const lost: Frame = {}
+
 /** Opens the door and waits until it is live. It comes back by itself after a loss, with its positions. */
 export async function openWatcher ({ name, origin, token, onLoad }: Options): Promise<Watcher> {
   const channels = new Map<string, Channel>()
@@ -68,9 +70,15 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame))
   }
 
+  /** The reply, or `lost` where the connection went before it came. */
   async function command (frame: Frame): Promise<Frame> {
+    const asked = socket
+    if (asked?.readyState !== WebSocket.OPEN) return lost
     const id = nextId++
-    const reply = new Promise<Frame>((resolve) => replies.set(id, resolve))
+    const reply = new Promise<Frame>((resolve) => {
+      replies.set(id, resolve)
+      asked.addEventListener('close', () => { resolve(lost) }, { once: true })
+    })
     send({ id, ...frame })
     return await reply
   }
@@ -137,7 +145,9 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     const { epoch, offset, mid } = channelOf(ch)
     const rec = epoch === '' ? {} : { rec: { e: epoch, o: offset, ...(mid === undefined ? {} : { m: mid }) } }
     const reply = await command({ t: 'sub', ch, ...rec })
-    takePosition(ch, reply['ok'] ?? reply)
+    // The next connection asks for every channel that is known here.
+    if (reply === lost) while (channelOf(ch).epoch === '' && !isClosed) await sleep(50)
+    else takePosition(ch, reply['ok'] ?? reply)
   }
 
   async function connect (): Promise<boolean> {
@@ -153,11 +163,7 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     if (!isOpen) return false
     const subs = Object.fromEntries([...channels].map(([ch, { epoch, offset, mid }]) =>
       [ch, epoch === '' ? {} : { e: epoch, o: offset, ...(mid === undefined ? {} : { m: mid }) }]))
-    const lost = new Promise<Frame>((resolve) => {
-      opened.addEventListener('close', () => { resolve({ err: { key: 'closed' } }) }, { once: true })
-    })
-    const asked = command({ t: 'connect', v: 1, token: token(), sdk: `script/${name}`, subs })
-    const reply = await Promise.race([asked, lost])
+    const reply = await command({ t: 'connect', v: 1, token: token(), sdk: `script/${name}`, subs })
     return reply['ok'] !== undefined
   }
 

@@ -63,8 +63,12 @@ async function playUnderFire (seed: number, say: Say): Promise<{ outcome: Outcom
   const fire = killAround(stage, seed, end.signal, say)
   try {
     const outcome = hold(await runMainJob(stage, { ...plain, isChaos: true, timeScale: 6 }, {
-      // What is compared last is compared in peace.
-      onRow: ({ number }) => { if (number >= 9) end.abort() }
+      onRow: ({ number, title }) => {
+        say(`row ${number}: ${title}`)
+        // What is compared last is compared in peace.
+        if (number >= 9) end.abort()
+      },
+      onRowEnd: (_row, failures) => { for (const failure of failures) say(failure) }
     }))
     end.abort()
     return { outcome, killed: await fire }
