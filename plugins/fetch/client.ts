@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import {
@@ -34,13 +35,22 @@ interface Parts {
   limits: Record<FetchProfile, Limits>
 }
 
-interface Hop { url: URL, method: string, headers: Record<string, string>, body: string | Buffer | null }
+interface Hop {
+  url: URL
+  method: string
+  headers: Record<string, string>
+  body: string | Buffer | null
+  ports: readonly number[]
+}
+
 interface Reply {
   status: number
   headers: Record<string, string>
   body: Dispatcher.ResponseData['body']
-  firstByteMs: number
 }
+
+/** What the answer tells about the way to it. */
+interface Trip { hops: string[], dnsMs: number, firstByteMs: number }
 
 /** The guarded client (`jobs.md` 4.11): judges every hop, pins what it vetted, and keeps the limits of the profile. */
 export function createFetchClient (options: ClientOptions): FetchClient {
@@ -57,16 +67,19 @@ export function createFetchClient (options: ClientOptions): FetchClient {
   async function stream (profile: FetchProfile, request: FetchRequest, { signal }: { signal?: AbortSignal } = {}) {
     const limits = parts.limits[profile]
     const watch = createWatch(limits, signal)
+    const trip: Trip = { hops: [], dnsMs: 0, firstByteMs: 0 }
     try {
-      const { hop, hops, reply } = await follow(parts, limits, request, watch)
+      const { hop, reply } = await follow(parts, limits, request, { watch, trip })
       const encodings = hop.method === 'HEAD' ? [] : judgeReply(reply, limits)
-      const body = Readable.from(guardBody(reply.body, { encodings, limits, watch }), { objectMode: false })
+      const answer = toAnswer(hop.url, trip, reply, watch)
+      const guarded = guardBody(reply.body, { encodings, limits, watch, bytes: answer.bytes })
+      const body = Readable.from(guarded, { objectMode: false })
       // A body that nobody began to read has no generator at work that could clear up.
       body.once('close', () => {
         watch.end()
         if (!reply.body.readableEnded) reply.body.on('error', () => {}).destroy()
       })
-      return { ...toAnswer(hop.url, hops, reply), body }
+      return { ...answer, body }
     } catch (error) {
       watch.end()
       throw toFetchError(error, watch.signal)
@@ -99,18 +112,21 @@ function judgeReply (reply: Reply, limits: Limits) {
   }
 }
 
-function toAnswer (url: URL, hops: string[], { status, headers, firstByteMs }: Reply): FetchAnswer {
-  return { finalUrl: url.href, hops, status, headers, timings: { firstByteMs } }
+function toAnswer (url: URL, { hops, dnsMs, firstByteMs }: Trip, { status, headers }: Reply, watch: Watch): FetchAnswer {
+  const timings = { dnsMs, firstByteMs, get totalMs () { return watch.elapsedMs() } }
+  return { finalUrl: url.href, hops, status, headers, timings, bytes: { packed: 0, unpacked: 0 } }
 }
 
+interface Way { watch: Watch, trip: Trip }
+
 /** Walks the redirects by hand; each hop is judged afresh. */
-async function follow (parts: Parts, limits: Limits, request: FetchRequest, watch: Watch) {
-  const hops: string[] = []
+async function follow (parts: Parts, limits: Limits, request: FetchRequest, way: Way) {
+  const { trip: { hops } } = way
   let hop = firstHop(parts, limits, request)
   for (;;) {
-    const reply = await exchange(parts, limits, hop, watch)
+    const reply = await exchange(parts, limits, hop, way)
     const location = limits.follows.includes(reply.status) ? reply.headers['location'] : undefined
-    if (location === undefined) return { hop, hops, reply }
+    if (location === undefined) return { hop, reply }
     // Read to its end, so that the connection can be used for the next hop.
     reply.body.dump({ limit: 64 * 1024 }).catch(() => {})
     hops.push(hop.url.href)
@@ -119,14 +135,21 @@ async function follow (parts: Parts, limits: Limits, request: FetchRequest, watc
   }
 }
 
+/** Headers that are the connection's, not the caller's. */
+const ownHeaders = [
+  'host', 'connection', 'keep-alive', 'content-length', 'expect', 'te', 'trailer', 'transfer-encoding', 'upgrade'
+]
+
 function firstHop ({ allowed, own, userAgent }: Parts, limits: Limits, request: FetchRequest): Hop {
-  const { url, method = limits.methods[0] ?? 'GET', headers = {}, body = null } = request
+  const { url, method = limits.methods[0] ?? 'GET', headers = {}, body = null, ports = [] } = request
   if (!limits.methods.includes(method)) throw FetchError.bad_url({}, { detail: `${method} is not allowed here.` })
-  const names = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const names = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => !ownHeaders.includes(name)))
   return {
-    url: parseTarget(url, { allowed, own: own() }),
+    url: parseTarget(url, { allowed, own: own(), ports }),
     method,
     body,
+    ports,
     headers: {
       accept: '*/*',
       'accept-encoding': limits.isRaw ? 'identity' : 'gzip, deflate, br',
@@ -136,18 +159,25 @@ function firstHop ({ allowed, own, userAgent }: Parts, limits: Limits, request: 
   }
 }
 
-const credentials = ['authorization', 'cookie', 'proxy-authorization']
+/** What tells another origin who we are. */
+const credentials = /^(proxy-)?authorization$|^cookie2?$|(^|-)(api-?key|token|secret)$/
 
 function nextHop (parts: Parts, limits: Limits, hop: Hop, status: number, location: string): Hop {
-  const target = URL.parse(location, hop.url.href)
+  const target = URL.parse(asUtf8(location), hop.url.href)
   if (target === null) throw FetchError.bad_url({}, { detail: 'The redirect names no address.' })
-  const url = parseTarget(target.href, { allowed: parts.allowed, own: parts.own() })
+  const url = parseTarget(target.href, { allowed: parts.allowed, own: parts.own(), ports: hop.ports })
   judgeRedirect(limits, hop.url, url)
-  const dropped = new Set(url.origin === hop.url.origin ? [] : credentials)
+  const isElsewhere = url.origin !== hop.url.origin
   const isKept = status === 307 || status === 308 || hop.method === 'HEAD'
-  if (!isKept) dropped.add('content-type').add('content-length')
-  const headers = Object.fromEntries(Object.entries(hop.headers).filter(([name]) => !dropped.has(name)))
-  return isKept ? { ...hop, url, headers } : { url, headers, method: 'GET', body: null }
+  const headers = Object.fromEntries(Object.entries(hop.headers).filter(([name]) =>
+    !(isElsewhere && credentials.test(name)) && (isKept || !name.startsWith('content-'))))
+  return isKept ? { ...hop, url, headers } : { ...hop, url, headers, method: 'GET', body: null }
+}
+
+/** Headers come as bytes; many a host writes addresses in UTF-8. */
+function asUtf8 (text: string): string {
+  const bytes = Buffer.from(text, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : text
 }
 
 function judgeRedirect (limits: Limits, from: URL, to: URL): void {
@@ -166,12 +196,14 @@ async function vet ({ allowed, own, resolve }: Parts, url: URL): Promise<string[
   return addresses
 }
 
-async function exchange (parts: Parts, limits: Limits, hop: Hop, watch: Watch): Promise<Reply> {
+async function exchange (parts: Parts, limits: Limits, hop: Hop, { watch, trip }: Way): Promise<Reply> {
   watch.await()
-  const addresses = await vet(parts, hop.url)
+  const startedAt = performance.now()
+  const addresses = await watch.race(vet(parts, hop.url))
+  trip.dnsMs += performance.now() - startedAt
   const pool = parts.pools.take(hop.url.origin, addresses, limits.connections)
   return await parts.breakers.call(`fetch ${hop.url.host}`, async () => {
-    const startedAt = performance.now()
+    const askedAt = performance.now()
     try {
       watch.signal.throwIfAborted()
       const { statusCode, headers, body } = await pool.request({
@@ -183,7 +215,8 @@ async function exchange (parts: Parts, limits: Limits, hop: Hop, watch: Watch): 
         reset: false
       })
       watch.begin()
-      return { status: statusCode, headers: plain(headers), body, firstByteMs: performance.now() - startedAt }
+      trip.firstByteMs = performance.now() - askedAt
+      return { status: statusCode, headers: plain(headers), body }
     } catch (error) {
       throw toFetchError(error, watch.signal)
     }

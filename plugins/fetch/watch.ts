@@ -14,6 +14,10 @@ export interface Watch {
   pause (): void
   resume (): void
   end (): void
+  /** The promise, or the error of the clock that ran out first. */
+  race<T> (work: Promise<T>): Promise<T>
+  /** Since the watch began, until it ended. */
+  elapsedMs (): number
 }
 
 export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
@@ -23,6 +27,8 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
   let timer: NodeJS.Timeout | undefined
   let isIdle = false
   let askedAt = 0
+  const beganAt = performance.now()
+  let endedAt: number | undefined
   let waitedMs = 0
   let bytes = 0
   const total = Number.isFinite(limits.totalMs)
@@ -56,10 +62,25 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
       askedAt = performance.now()
       if (isIdle) set(limits.idleMs)
     },
+    race: async (work) => await orAborted(work, controller.signal),
+    elapsedMs: () => (endedAt ?? performance.now()) - beganAt,
     end () {
+      endedAt ??= performance.now()
       clearTimeout(timer)
       clearTimeout(total)
       outer?.removeEventListener('abort', passOn)
     }
+  }
+}
+
+async function orAborted<T> (work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const stop = () => { reject(signal.reason as Error) }
+  if (signal.aborted) stop()
+  else signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

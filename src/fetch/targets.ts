@@ -16,14 +16,21 @@ function portOf (url: URL): string {
   return url.port === '' ? usualPorts[url.protocol] ?? '' : url.port
 }
 
+export interface TargetRules {
+  allowed: Allowed
+  own: ReadonlySet<string>
+  httpsOnly?: boolean
+  /** Ports beside 80 and 443. */
+  ports?: readonly number[]
+}
+
 /** The parsed address of a request by the rules that need no resolver. Throws `bad_url`, `forbidden_target`. */
-export function parseTarget (
-  text: string, { allowed, own, httpsOnly = false }: { allowed: Allowed, own: ReadonlySet<string>, httpsOnly?: boolean }
-): URL {
+export function parseTarget (text: string, { allowed, own, httpsOnly = false, ports = [] }: TargetRules): URL {
   const url = parse(text)
   if (allowed(url)) return url
   if (httpsOnly && url.protocol !== 'https:') throw refuse('Only https is allowed.')
-  if (url.port !== '') throw refuse('Only the ports 80 and 443 are allowed.')
+  const port = Number(portOf(url))
+  if (port !== 80 && port !== 443 && !ports.includes(port)) throw refuse('Only the ports 80 and 443 are allowed.')
   const literal = literalOf(url.hostname)
   const isDenied = literal === undefined ? isDeniedName(url.hostname) : isDeniedAddress(literal, own)
   if (isDenied) throw FetchError.forbidden_target()
