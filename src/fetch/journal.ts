@@ -85,8 +85,8 @@ export function createJournal (options: JournalOptions): Journal {
   function beat (): void {
     options.onBeat()
     if (busy !== undefined || performance.now() - wroteAt < beatMs) return
-    const { change } = pace(parts.written, row.total) ?? { change: {} }
-    alone(write([change])).catch((error: unknown) => { stop.abort(error) })
+    const tick = pace(parts.length, row.total) ?? { change: {}, isRich: false }
+    alone(tell(tick)).catch((error: unknown) => { stop.abort(error) })
   }
 
   const timer = setInterval(beat, beatMs)

@@ -194,6 +194,7 @@ async function drawOnce (
   } finally {
     source.body.destroy()
   }
+  await file.flush()
   const { end, start: from } = file.span
   if (end !== null && file.length < end - from) {
     throw FetchError.connect_failed({}, { detail: 'The answer ended early.' })

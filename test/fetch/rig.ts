@@ -28,6 +28,7 @@ export interface RigOptions {
   scratchDir?: string
   database?: string
   segments?: number
+  allow?: string[]
   disk?: DiskOf
   quota?: DownloadQuota
   slots?: Slots
@@ -41,7 +42,7 @@ const noQuota: DownloadQuota = { reserve: async () => true, release: async () =>
 
 export async function rig (t: Teardown, options: RigOptions = {}) {
   const { host = 'here', boot = 'boot', scratchDir, database, segments = 1, disk = diskOf, quota = noQuota } = options
-  const { slots = createLocalSlots(), rates = {} } = options
+  const { slots = createLocalSlots(), rates = {}, allow = [] } = options
   const client = await new MongoClient(testStores().mongoUrl).connect()
   const db = client.db(database ?? `t${randomBytes(6).toString('hex')}`)
   const folder = scratchDir ?? mkdtempSync(join(tmpdir(), 'switchyard-parts-'))
@@ -59,7 +60,7 @@ export async function rig (t: Teardown, options: RigOptions = {}) {
   const clock = { now: () => new Date(), ms: () => Date.now() }
   const emitted: Emitted = []
   const breakers = { call: async <T>(_name: string, work: () => Promise<T>) => await work() }
-  const fetch = createFetchClient({ allow: [web.host], userAgent: 'Switchyard/0 (+https://x.example)', breakers })
+  const fetch = createFetchClient({ allow: [web.host, ...allow], userAgent: 'Switchyard/0 (+https://x.example)', breakers })
   const tx = (async (work) => await client.withSession(async (session) =>
     await session.withTransaction(async () => await work(session)))) as Tx
   const storage = createGridFsStorage(db, clock)

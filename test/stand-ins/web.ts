@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto'
 
 export interface WebRequest { method: string, path: string, headers: Record<string, string | string[] | undefined> }
 
+type Answer = (request: IncomingMessage, reply: ServerResponse) => void
+
 export interface Web {
   host: string
   origin: string
@@ -13,7 +15,9 @@ export interface Web {
   requests: WebRequest[]
   connections: () => number
   /** Answers requests of a path. */
-  on (path: string, answer: (request: IncomingMessage, reply: ServerResponse) => void): void
+  on (path: string, answer: Answer): void
+  /** What answers a path now. */
+  answerOf (path: string): Answer
   /** Serves bytes with ranges and validators, as a good file host does. */
   file (path: string, body: Buffer, options?: FileOptions): ServedFile
   close (): Promise<void>
@@ -51,7 +55,7 @@ export interface WebOptions { host?: string, port?: number, tls?: ServerOptions 
 
 export async function startWeb ({ host = '127.0.0.1', port: wanted = 0, tls }: WebOptions = {}): Promise<Web> {
   const requests: WebRequest[] = []
-  const answers = new Map<string, (request: IncomingMessage, reply: ServerResponse) => void>()
+  const answers = new Map<string, Answer>()
   const sockets = new Set<Socket>()
   let connections = 0
   const handle = (request: IncomingMessage, reply: ServerResponse): void => {
@@ -77,6 +81,7 @@ export async function startWeb ({ host = '127.0.0.1', port: wanted = 0, tls }: W
     requests,
     connections: () => connections,
     on (path, answer) { answers.set(path, answer) },
+    answerOf: (path) => answers.get(path) as Answer,
     file (path, body, options = {}) {
       const served: ServedFile = { body, etag: options.etag === undefined ? etagOf(body) : options.etag, cuts: [] }
       answers.set(path, (request, reply) => { void serve(served, options, request, reply) })
