@@ -61,7 +61,7 @@ t.test('a name is refused when one of its answers is ours, however often it chan
   const calls: string[] = []
   const lookup = async (host: string) => {
     calls.push(host)
-    return calls.length === 1 ? ['192.0.2.1'] : ['127.0.0.1']
+    return calls.length === 1 ? ['127.0.0.9'] : ['127.0.0.1']
   }
   const pinned = client(t, { lookup, allow: [`rebind.example:${port}`] })
   const signal = AbortSignal.timeout(300)
