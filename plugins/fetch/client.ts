@@ -112,7 +112,8 @@ function judgeReply (reply: Reply, limits: Limits) {
   }
 }
 
-function toAnswer (url: URL, { hops, dnsMs, firstByteMs }: Trip, { status, headers }: Reply, watch: Watch): FetchAnswer {
+function toAnswer (url: URL, trip: Trip, { status, headers }: Reply, watch: Watch): FetchAnswer {
+  const { hops, dnsMs, firstByteMs } = trip
   const timings = { dnsMs, firstByteMs, get totalMs () { return watch.elapsedMs() } }
   return { finalUrl: url.href, hops, status, headers, timings, bytes: { packed: 0, unpacked: 0 } }
 }

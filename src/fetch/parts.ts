@@ -110,7 +110,7 @@ function createParts (place: Place, first: Layout, opened: PartFile[]): Parts {
   }
 }
 
-/** Hashes of a segment at their places, with gaps where pieces are missing; the last segment ends with what is there. */
+/** Hashes of a segment at their places, with gaps where pieces are missing; the last one ends with what is there. */
 function spread ({ pieces, span }: PartFile, pieceBytes: number, isLast: boolean): string[] {
   const places = isLast || span.end === null ? pieces.length : Math.ceil((span.end - span.start) / pieceBytes)
   return Array.from({ length: places }, (_none, index) => pieces[index] ?? '')

@@ -135,8 +135,10 @@ function isType (type: string | null, expected: string): boolean {
   return type === expected.toLowerCase().split(';')[0]?.trim()
 }
 
+type Room = Pick<Start, 'row' | 'parts' | 'quota' | 'disk' | 'scratchDir'>
+
 /** Room in the quota and on the disk for what is still to come. Throws `quota`, `disk`. */
-export async function makeRoom ({ row, parts, quota, disk, scratchDir }: Omit<Start, 'journal'>): Promise<void> {
+export async function makeRoom ({ row, parts, quota, disk, scratchDir }: Room): Promise<void> {
   const { _id: downloadId, workspaceId, total, maxBytes } = row
   const bytes = total ?? Math.min(parts.length + aheadBytes, maxBytes ?? Infinity)
   if (!await quota.reserve({ workspaceId, downloadId, bytes })) throw FetchError.quota()

@@ -29,8 +29,9 @@ export function parseTarget (text: string, { allowed, own, httpsOnly = false, po
   const url = parse(text)
   if (allowed(url)) return url
   if (httpsOnly && url.protocol !== 'https:') throw refuse('Only https is allowed.')
-  const port = Number(portOf(url))
-  if (port !== 80 && port !== 443 && !ports.includes(port)) throw refuse('Only the ports 80 and 443 are allowed.')
+  if (!['80', '443', ...ports.map(String)].includes(portOf(url))) {
+    throw refuse('Only the ports 80 and 443 are allowed.')
+  }
   const literal = literalOf(url.hostname)
   const isDenied = literal === undefined ? isDeniedName(url.hostname) : isDeniedAddress(literal, own)
   if (isDenied) throw FetchError.forbidden_target()

@@ -180,6 +180,6 @@ async function store (start: Start, storage: Storage, kept: Kept): Promise<void>
 }
 
 async function put ({ parts, row }: Start, storage: Storage, kept: Kept): Promise<StoredObject> {
-  const body = parts.length <= inMemoryBytes ? Buffer.concat(await Array.fromAsync(parts.read())) : parts.read()
+  const body = parts.length <= inMemoryBytes ? Buffer.concat(await parts.read().toArray() as Buffer[]) : parts.read()
   return await storage.put(row.storageKey, body, kept)
 }

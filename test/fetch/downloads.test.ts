@@ -12,7 +12,8 @@ const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex')
 /** After the first whole answer broke off, the file is another one. */
 function switching (web: Web, served: ServedFile, fresh: Buffer) {
   return (request: IncomingMessage, reply: ServerResponse) => {
-    const { body, etag } = served
+    const { body } = served
+    const etag = served.etag as string
     if (request.headers['range'] === 'bytes=0-0') {
       reply.writeHead(206, { etag, 'content-range': `bytes 0-0/${body.length}` }).end(body.subarray(0, 1))
       return
@@ -126,7 +127,9 @@ t.test('another start goes on at the part file of this machine, and never at tha
   there.web.file('/a', body)
   const other = await there.ask('/a')
   await there.rows.updateOne({ _id: other }, {
-    $set: { part: { host: 'here', boot: 'boot', lengths: [100] }, bytes: 100, isRanged: true, validators: left.validators }
+    $set: {
+      part: { host: 'here', boot: 'boot', lengths: [100] }, bytes: 100, isRanged: true, validators: left.validators
+    }
   })
   await there.run(other)
   t.match(await there.row(other), { state: 'done', restarts: 1, sha256: sha256(body) })

@@ -35,14 +35,20 @@ export interface RigOptions {
   rates?: Partial<Rates>
 }
 
+const noQuota: DownloadQuota = { reserve: async () => true, release: async () => {} }
+
+function usual () {
+  return {
+    host: 'here', boot: 'boot', segments: 1, disk: diskOf, quota: noQuota, slots: createLocalSlots(), rates: {}, allow: [],
+    scratchDir: undefined, database: undefined
+  }
+}
+
 /** What `ctx.wait` throws here. */
 export class Waits extends Error { override readonly name = 'Waits' }
 
-const noQuota: DownloadQuota = { reserve: async () => true, release: async () => {} }
-
 export async function rig (t: Teardown, options: RigOptions = {}) {
-  const { host = 'here', boot = 'boot', scratchDir, database, segments = 1, disk = diskOf, quota = noQuota } = options
-  const { slots = createLocalSlots(), rates = {}, allow = [] } = options
+  const { host, boot, scratchDir, database, segments, disk, quota, slots, rates, allow } = { ...usual(), ...options }
   const client = await new MongoClient(testStores().mongoUrl).connect()
   const db = client.db(database ?? `t${randomBytes(6).toString('hex')}`)
   const folder = scratchDir ?? mkdtempSync(join(tmpdir(), 'switchyard-parts-'))

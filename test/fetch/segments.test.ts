@@ -11,8 +11,9 @@ import { rig } from './rig.ts'
 const MiB = 1024 * 1024
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex')
 const large = randomBytes(44 * MiB + 12_345)
+const pieceOf = (body: Buffer, n: number) => body.subarray(n * 4 * MiB, (n + 1) * 4 * MiB)
 const hashes = (body: Buffer) =>
-  Array.from({ length: Math.ceil(body.length / (4 * MiB)) }, (_none, n) => sha256(body.subarray(n * 4 * MiB, (n + 1) * 4 * MiB)))
+  Array.from({ length: Math.ceil(body.length / (4 * MiB)) }, (_none, n) => sha256(pieceOf(body, n)))
 const bytesOf = (ranges: Array<string | string[] | null>) => ranges.reduce((sum, range) => {
   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(String(range)) ?? []
   return sum + Number(to) - Number(from) + 1
@@ -83,7 +84,8 @@ t.test('a start goes on in each segment where its bytes end; after a reboot wher
   stop.abort(new Error('shutdown'))
   await t.rejects(running, { message: 'shutdown' })
   const left = await first.row(id)
-  const sizes = await Promise.all([0, 1, 2, 3].map(async (n) => (await stat(join(first.folder, 'parts', `${id}.${n}`))).size))
+  const sizeOf = async (n: number) => (await stat(join(first.folder, 'parts', `${id}.${n}`))).size
+  const sizes = await Promise.all([0, 1, 2, 3].map(sizeOf))
   t.same(left.part?.lengths, sizes, 'what was noted is what is there')
   options.bytesPerSecond = Infinity
   const before = first.ranges('/big').length

@@ -48,6 +48,8 @@ export interface ServedFile {
   etag: string | null
   /** Offsets in the file at which coming answers break off; each is used once. */
   cuts: number[]
+  /** Each answer: where it began, and how far it has come. */
+  sent: Array<{ start: number, bytes: number }>
 }
 
 /** Over TLS where a certificate is given. */
@@ -83,7 +85,8 @@ export async function startWeb ({ host = '127.0.0.1', port: wanted = 0, tls }: W
     on (path, answer) { answers.set(path, answer) },
     answerOf: (path) => answers.get(path) as Answer,
     file (path, body, options = {}) {
-      const served: ServedFile = { body, etag: options.etag === undefined ? etagOf(body) : options.etag, cuts: [] }
+      const etag = options.etag === undefined ? etagOf(body) : options.etag
+      const served: ServedFile = { body, etag, cuts: [], sent: [] }
       answers.set(path, (request, reply) => { void serve(served, options, request, reply) })
       return served
     },
@@ -112,20 +115,36 @@ async function serve (
   const { body } = served
   const range = rangeOf(request, served, options)
   const { start, end } = range ?? { start: 0, end: body.length - 1 }
-  const headers = headersOf(served, options)
   if (start >= body.length && body.length > 0) {
-    reply.writeHead(416, { ...headers, 'content-range': `bytes */${body.length}` }).end()
+    reply.writeHead(416, { ...headersOf(served, options), 'content-range': `bytes */${body.length}` }).end()
     return
   }
-  const shift = start === 0 ? 0 : options.shift ?? 0
-  const partial = range === undefined ? {} : { 'content-range': `bytes ${start + shift}-${end}/${body.length}` }
-  const length = options.isChunked === true ? {} : { 'content-length': end - start + 1 }
-  reply.writeHead(range === undefined ? 200 : 206, { ...headers, ...partial, ...length })
-  const cut = served.cuts.findIndex((at) => at > start && at <= end)
-  const stop = cut === -1 ? end + 1 : served.cuts.splice(cut, 1)[0] as number
-  await pour(reply, body.subarray(start, stop), options.bytesPerSecond ?? Infinity)
+  writeHead(reply, served, options, range)
+  const stop = stopOf(served, start, end)
+  const sent = { start, bytes: 0 }
+  served.sent.push(sent)
+  await pour(reply, body.subarray(start, stop), options.bytesPerSecond ?? Infinity, (bytes) => { sent.bytes += bytes })
   if (stop <= end) reply.destroy()
   else reply.end()
+}
+
+interface Range { start: number, end: number }
+
+function writeHead (reply: ServerResponse, served: ServedFile, options: FileOptions, range: Range | undefined): void {
+  const { length: total } = served.body
+  const { start, end } = range ?? { start: 0, end: total - 1 }
+  const from = start === 0 ? 0 : start + (options.shift ?? 0)
+  reply.writeHead(range === undefined ? 200 : 206, {
+    ...headersOf(served, options),
+    ...(range === undefined ? {} : { 'content-range': `bytes ${from}-${end}/${total}` }),
+    ...(options.isChunked === true ? {} : { 'content-length': end - start + 1 })
+  })
+}
+
+/** Where this answer breaks off, or ends. */
+function stopOf ({ cuts }: ServedFile, start: number, end: number): number {
+  const cut = cuts.findIndex((at) => at > start && at <= end)
+  return cut === -1 ? end + 1 : cuts.splice(cut, 1)[0] as number
 }
 
 function headersOf ({ etag, body }: ServedFile, options: FileOptions): Record<string, string> {
@@ -139,23 +158,27 @@ function headersOf ({ etag, body }: ServedFile, options: FileOptions): Record<st
   }
 }
 
-function rangeOf (
-  { headers }: IncomingMessage, { body, etag }: ServedFile, options: FileOptions
-): { start: number, end: number } | undefined {
-  const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? []
+function rangeOf (request: IncomingMessage, served: ServedFile, options: FileOptions): Range | undefined {
+  const [, from, to = ''] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   if (from === undefined || options.ignoresRanges === true) return undefined
-  const condition = headers['if-range']
-  const isMet = condition === undefined || condition === etag || condition === options.lastModified
-  if (!isMet || (condition !== undefined && options.ignoresIfRange === true)) return undefined
-  const last = to === undefined || to === '' ? body.length - 1 : Math.min(Number(to), body.length - 1)
-  return { start: Number(from), end: last }
+  if (!isMet(request.headers['if-range'], served, options)) return undefined
+  const last = served.body.length - 1
+  return { start: Number(from), end: to === '' ? last : Math.min(Number(to), last) }
 }
 
-async function pour (reply: ServerResponse, body: Buffer, bytesPerSecond: number): Promise<void> {
+function isMet (condition: string | undefined, { etag }: ServedFile, options: FileOptions): boolean {
+  if (condition === undefined) return true
+  return options.ignoresIfRange !== true && (condition === etag || condition === options.lastModified)
+}
+
+async function pour (
+  reply: ServerResponse, body: Buffer, bytesPerSecond: number, onSent: (bytes: number) => void
+): Promise<void> {
   const step = Number.isFinite(bytesPerSecond) ? Math.max(1, Math.floor(bytesPerSecond / 20)) : 64 * 1024
   for (let at = 0; at < body.length && !reply.destroyed; at += step) {
     const piece = body.subarray(at, at + step)
     await new Promise((resolve) => { reply.write(piece, resolve) })
+    onSent(piece.length)
     if (Number.isFinite(bytesPerSecond)) await new Promise((resolve) => { setTimeout(resolve, 50) })
   }
 }
