@@ -85,5 +85,8 @@ async function pour (reply: ServerResponse, pieces: Iterable<Buffer>, pace: numb
 }
 
 async function roomIn (reply: ServerResponse): Promise<void> {
-  await new Promise<void>((resolve) => { reply.once('drain', resolve).once('close', resolve) })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  reply.once('drain', resolve).once('close', resolve)
+  await promise
+  reply.off('drain', resolve).off('close', resolve)
 }

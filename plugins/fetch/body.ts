@@ -53,13 +53,50 @@ export async function * guardBody (body: Readable, guard: Guard): Pieces {
   }
 }
 
+/** The whole body within its limits, unpacked; ends the watch. The short way for what is not packed. */
+export async function collectBody (body: Readable, guard: Guard): Promise<Buffer> {
+  if (guard.encodings.length === 0) return await gather(body, guard)
+  const pieces: Buffer[] = []
+  for await (const piece of guardBody(body, guard)) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+async function gather (body: Readable, { limits, watch, bytes }: Guard): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const pieces: Buffer[] = []
+  const stop = (error?: Error) => {
+    if (error === undefined) resolve()
+    else reject(error)
+    body.destroy()
+  }
+  body.on('data', (piece: Buffer) => {
+    watch.touch(piece.length)
+    const room = limits.body - bytes.packed
+    bytes.packed += Math.min(room, piece.length)
+    pieces.push(piece.length > room ? piece.subarray(0, room) : piece)
+    if (piece.length > room) stop(limits.isCut ? undefined : FetchError.too_large())
+    else watch.resume()
+  })
+  body.on('end', resolve).on('error', reject)
+  watch.resume()
+  try {
+    await promise
+    bytes.unpacked = bytes.packed
+    return pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces)
+  } catch (error) {
+    throw toFetchError(error, watch.signal)
+  } finally {
+    watch.end()
+  }
+}
+
 async function * read (body: Readable, { limits, watch, bytes }: Guard): Pieces {
   watch.resume()
   try {
     for await (const piece of body as AsyncIterable<Buffer>) {
       watch.touch(piece.length)
       watch.pause()
-      watch.signal.throwIfAborted()
+      watch.throwIfAborted()
       const room = limits.body - bytes.packed
       bytes.packed += Math.min(room, piece.length)
       if (piece.length > room) {

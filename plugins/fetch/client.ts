@@ -8,7 +8,7 @@ import {
 import {
   FetchError, createAllowed, isDeniedAddress, literalOf, parseTarget, profiles, type Allowed, type Limits
 } from '../../src/fetch/index.ts'
-import { guardBody, judgeHeaders } from './body.ts'
+import { collectBody, guardBody, judgeHeaders } from './body.ts'
 import { toFetchError } from './failures.ts'
 import { createPools, type Pools } from './pools.ts'
 import { createOwnAddresses, createResolver, lookupBySystem, type Lookup } from './resolver.ts'
@@ -64,7 +64,8 @@ export function createFetchClient (options: ClientOptions): FetchClient {
     limits: { ...profiles, ...options.limits }
   }
 
-  async function stream (profile: FetchProfile, request: FetchRequest, { signal }: { signal?: AbortSignal } = {}) {
+  /** Up to the headers of the last answer; whoever reads the body ends the watch. */
+  async function open (profile: FetchProfile, request: FetchRequest, { signal }: { signal?: AbortSignal } = {}) {
     const limits = parts.limits[profile]
     const watch = createWatch(limits, signal)
     const trip: Trip = { hops: [], dnsMs: 0, firstByteMs: 0 }
@@ -72,14 +73,7 @@ export function createFetchClient (options: ClientOptions): FetchClient {
       const { hop, reply } = await follow(parts, limits, request, { watch, trip })
       const encodings = hop.method === 'HEAD' ? [] : judgeReply(reply, limits)
       const answer = toAnswer(hop.url, trip, reply, watch)
-      const guarded = guardBody(reply.body, { encodings, limits, watch, bytes: answer.bytes })
-      const body = Readable.from(guarded, { objectMode: false })
-      // A body that nobody began to read has no generator at work that could clear up.
-      body.once('close', () => {
-        watch.end()
-        if (!reply.body.readableEnded) reply.body.on('error', () => {}).destroy()
-      })
-      return { ...answer, body }
+      return { answer, raw: reply.body, guard: { encodings, limits, watch, bytes: answer.bytes } }
     } catch (error) {
       watch.end()
       throw toFetchError(error, watch.signal)
@@ -87,12 +81,19 @@ export function createFetchClient (options: ClientOptions): FetchClient {
   }
 
   return {
-    stream,
+    async stream (profile, request, options) {
+      const { answer, raw, guard } = await open(profile, request, options)
+      const body = Readable.from(guardBody(raw, guard), { objectMode: false })
+      // A body that nobody began to read has no generator at work that could clear up.
+      body.once('close', () => {
+        guard.watch.end()
+        if (!raw.readableEnded) raw.on('error', () => {}).destroy()
+      })
+      return Object.assign(answer, { body })
+    },
     async buffer (profile, request, options) {
-      const { body, ...answer } = await stream(profile, request, options)
-      const pieces: Buffer[] = []
-      for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece)
-      return { ...answer, body: Buffer.concat(pieces) }
+      const { answer, raw, guard } = await open(profile, request, options)
+      return Object.assign(answer, { body: await collectBody(raw, guard) })
     },
     async check (text, { httpsOnly = false } = {}) {
       const url = parseTarget(text, { allowed: parts.allowed, own: parts.own(), httpsOnly })
@@ -137,27 +138,21 @@ async function follow (parts: Parts, limits: Limits, request: FetchRequest, way:
 }
 
 /** Headers that are the connection's, not the caller's. */
-const ownHeaders = [
+const ownHeaders = new Set([
   'host', 'connection', 'keep-alive', 'content-length', 'expect', 'te', 'trailer', 'transfer-encoding', 'upgrade'
-]
+])
 
 function firstHop ({ allowed, own, userAgent }: Parts, limits: Limits, request: FetchRequest): Hop {
   const { url, method = limits.methods[0] ?? 'GET', headers = {}, body = null, ports = [] } = request
   if (!limits.methods.includes(method)) throw FetchError.bad_url({}, { detail: `${method} is not allowed here.` })
-  const names = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const)
-    .filter(([name]) => !ownHeaders.includes(name)))
-  return {
-    url: parseTarget(url, { allowed, own: own(), ports }),
-    method,
-    body,
-    ports,
-    headers: {
-      accept: '*/*',
-      'accept-encoding': limits.isRaw ? 'identity' : 'gzip, deflate, br',
-      ...names,
-      'user-agent': userAgent
-    }
+  const isRaw = limits.isRaw
+  const sent: Record<string, string> = { accept: '*/*', 'accept-encoding': isRaw ? 'identity' : 'gzip, deflate, br' }
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase()
+    if (!ownHeaders.has(lower)) sent[lower] = value
   }
+  sent['user-agent'] = userAgent
+  return { url: parseTarget(url, { allowed, own: own(), ports }), method, body, ports, headers: sent }
 }
 
 /** What tells another origin who we are. */
@@ -190,23 +185,34 @@ function judgeRedirect (limits: Limits, from: URL, to: URL): void {
 }
 
 /** The addresses of a host, all of them vetted. Throws `forbidden_target`, `dns_failed`. */
-async function vet ({ allowed, own, resolve }: Parts, url: URL): Promise<string[]> {
+async function vet (parts: Parts, url: URL): Promise<string[]> {
   const literal = literalOf(url.hostname)
-  const addresses = literal === undefined ? await resolve(url.hostname) : [literal]
+  return judgeAddresses(parts, url, literal === undefined ? await parts.resolve(url.hostname) : [literal])
+}
+
+function judgeAddresses ({ allowed, own }: Parts, url: URL, addresses: string[]): string[] {
   if (!allowed(url) && addresses.some((address) => isDeniedAddress(address, own()))) throw FetchError.forbidden_target()
   return addresses
 }
 
-async function exchange (parts: Parts, limits: Limits, hop: Hop, { watch, trip }: Way): Promise<Reply> {
-  watch.await()
+/** A name is asked for in time or not at all; an address needs no question. */
+async function addressesOf (parts: Parts, { url }: Hop, { watch, trip }: Way): Promise<string[]> {
+  const literal = literalOf(url.hostname)
+  if (literal !== undefined) return judgeAddresses(parts, url, [literal])
   const startedAt = performance.now()
-  const addresses = await watch.race(vet(parts, hop.url))
+  const addresses = await watch.race(vet(parts, url))
   trip.dnsMs += performance.now() - startedAt
-  const pool = parts.pools.take(hop.url.origin, addresses, limits.connections)
+  return addresses
+}
+
+async function exchange (parts: Parts, limits: Limits, hop: Hop, way: Way): Promise<Reply> {
+  const { watch, trip } = way
+  watch.await()
+  const pool = parts.pools.take(hop.url.origin, await addressesOf(parts, hop, way), limits.connections)
   return await parts.breakers.call(`fetch ${hop.url.host}`, async () => {
     const askedAt = performance.now()
     try {
-      watch.signal.throwIfAborted()
+      watch.throwIfAborted()
       const { statusCode, headers, body } = await pool.request({
         path: hop.url.pathname + hop.url.search,
         method: hop.method as 'GET',
@@ -229,6 +235,10 @@ function saysHostIsDown (error: unknown): boolean {
 }
 
 function plain (headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers)
-    .map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value ?? '']))
+  const flat: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    flat[name] = Array.isArray(value) ? value.join(', ') : value ?? ''
+  }
+  return flat
 }

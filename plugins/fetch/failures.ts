@@ -14,9 +14,9 @@ const words: ReadonlyArray<[RegExp, keyof typeof FetchError]> = [
 ]
 
 /** The error of a failed exchange by our own words; an abort of the caller stays what it was. */
-export function toFetchError (error: unknown, signal?: AbortSignal): Error {
+export function toFetchError (error: unknown, signal: { aborted: boolean, reason: unknown }): Error {
   if (error instanceof DomainError) return error
-  if (signal?.aborted === true) return signal.reason instanceof Error ? signal.reason : error as Error
+  if (signal.aborted) return signal.reason instanceof Error ? signal.reason : error as Error
   const { code } = error as { code?: unknown }
   const text = typeof code === 'string' ? code : ''
   const [, key = 'connect_failed'] = words.find(([pattern]) => pattern.test(text)) ?? []
