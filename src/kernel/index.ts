@@ -16,7 +16,7 @@ export {
   type DomainEvent, type EventBus, type EventDefinition, type Subject, type SubscriberDefinition
 } from './events.ts'
 export type {
-  Breakers, Download, DownloadRequest, FetchAnswer, FetchProfile, FetchRequest, SafeFetch
+  Breakers, Download, DownloadQuota, DownloadRequest, FetchAnswer, FetchProfile, FetchRequest, SafeFetch
 } from './fetch.ts'
 export {
   LiveError, closeCodes, commands, frameLimits, replies, replyCodeOf, replyCodes, serverFrames,
