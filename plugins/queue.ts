@@ -3,16 +3,18 @@ import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
   JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions,
-  runTopic, type RunReads
+  runTopic, schedulePaused, scheduleSchemas, slotMissed, type RunReads, type SchedulesService
 } from '../src/jobs/index.ts'
 import type {
-  DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
+  DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, Recurrence, SubscriberDefinition
 } from '../src/kernel/index.ts'
 import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
+import { leadTogether } from './queue/leading.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { buildScheduling } from './queue/scheduling.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -30,6 +32,8 @@ declare module 'fastify' {
     jobs: JobSender
     leases: Leases
     runs: RunReads
+    schedules: SchedulesService
+    recurrence: Recurrence
     /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
     wakeQueue: (queue: string) => void
     /** Binds the handler of a job; in workers. */
@@ -54,7 +58,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
   let keeper: ReturnType<typeof buildKeeper> | undefined
   const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
 
-  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
+  app.declare({
+    domain: 'jobs', errors: JobsError, events: [schedulePaused, slotMissed], topics: [runTopic], permissions, collections,
+    schemas: scheduleSchemas
+  })
   app.live.bind(runTopic, { lossy: true })
   app.decorate(
     'jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded })
@@ -62,6 +69,9 @@ export default fp<QueueOptions>(async function queue (app, options) {
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
+  const scheduling = buildScheduling(app)
+  app.decorate('schedules', scheduling.service)
+  app.decorate('recurrence', scheduling.recurrence)
   app.decorate('handleJob', ((job: JobDefinition, handler: JobHandler) => {
     requireWorker(role)
     bindings.job(job, handler)
@@ -103,11 +113,12 @@ export default fp<QueueOptions>(async function queue (app, options) {
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
     keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
-    leases.port.hold(keeperLease, keeper.lead)
+    leases.port.hold(keeperLease, leadTogether(keeper.lead, scheduling.lead))
   }
 
   app.addHook('onReady', async () => {
     if (role === 'worker') bindings.check()
+    scheduling.check()
     await runtime?.start()
     leases.start()
   })

@@ -57,6 +57,8 @@ export function createRecurrence (): Recurrence {
       return { instants: instants.map((ms) => new Date(ms)), dst }
     },
 
+    wallOf: (at, zone) => wallText(wallAt(at.getTime(), zone)),
+
     check (recurring) {
       const { rrule, cron, dtstart } = recurring.spec
       const plan = planOf(recurring)

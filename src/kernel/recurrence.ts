@@ -38,6 +38,8 @@ export interface Recurrence {
    * Throws `jobs.zone_unknown`, `jobs.schedule_invalid`.
    */
   instantsOf (wall: string, zone: string): { instants: Date[], dst: Dst }
+  /** What clocks of the zone show at an instant. */
+  wallOf (at: Date, zone: string): string
   /** Throws `jobs.schedule_invalid`, `jobs.rrule_unsupported`, `jobs.zone_unknown`, each with the field. */
   check (recurring: Recurring): void
 }
