@@ -24,7 +24,7 @@ export interface SchedulingOptions {
 /** Schedules of this process: the verbs of operators, and the ticker for the one that leads. */
 export function buildScheduling (app: FastifyInstance, { obstacles = async () => noObstacles }: SchedulingOptions = {}) {
   const { db, clock, log, tx, jobs, registry } = app
-  const zoneData = process.versions.tz ?? ''
+  const zoneData = process.versions['tz'] ?? ''
   const recurrence = createRecurrence()
   const slots = createSlots(recurrence)
   const schedules = createScheduleRepository(db)
