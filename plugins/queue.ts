@@ -3,10 +3,10 @@ import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
   JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions,
-  runTopic, schedulePaused, scheduleSchemas, slotMissed, type RunReads, type SchedulesService
+  runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
-  DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, Recurrence, SubscriberDefinition
+  DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
 } from '../src/kernel/index.ts'
 import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
@@ -14,7 +14,7 @@ import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { leadTogether } from './queue/leading.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
-import { buildScheduling } from './queue/scheduling.ts'
+import { addScheduling } from './queue/scheduling.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -32,8 +32,6 @@ declare module 'fastify' {
     jobs: JobSender
     leases: Leases
     runs: RunReads
-    schedules: SchedulesService
-    recurrence: Recurrence
     /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
     wakeQueue: (queue: string) => void
     /** Binds the handler of a job; in workers. */
@@ -58,10 +56,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   let keeper: ReturnType<typeof buildKeeper> | undefined
   const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
 
-  app.declare({
-    domain: 'jobs', errors: JobsError, events: [schedulePaused, slotMissed], topics: [runTopic], permissions, collections,
-    schemas: scheduleSchemas
-  })
+  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
   app.live.bind(runTopic, { lossy: true })
   app.decorate(
     'jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded })
@@ -69,9 +64,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
-  const scheduling = buildScheduling(app)
-  app.decorate('schedules', scheduling.service)
-  app.decorate('recurrence', scheduling.recurrence)
+  const scheduling = addScheduling(app)
   app.decorate('handleJob', ((job: JobDefinition, handler: JobHandler) => {
     requireWorker(role)
     bindings.job(job, handler)
@@ -118,7 +111,6 @@ export default fp<QueueOptions>(async function queue (app, options) {
 
   app.addHook('onReady', async () => {
     if (role === 'worker') bindings.check()
-    scheduling.check()
     await runtime?.start()
     leases.start()
   })

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Histogram } from 'prom-client'
 import {
-  checkPayload, createDeclarer, createRecurrence, createScheduleAccess, createScheduleRepository,
+  checkDeclared, createDeclarer, createRecurrence, createScheduleAccess, createScheduleRepository,
   createSchedulesService, createSlotRepository, createSlotWriter, createSlots, createTicker, noObstacles,
-  type Obstacles
+  schedulePaused, scheduleSchemas, slotMissed, type Obstacles, type SchedulesService
 } from '../../src/jobs/index.ts'
-import type { EventBus, LeaseTurn } from '../../src/kernel/index.ts'
+import type { EventBus, LeaseTurn, Recurrence } from '../../src/kernel/index.ts'
 
 const pollMs = 500
 const watchMs = 1000
@@ -21,8 +21,18 @@ export interface SchedulingOptions {
   obstacles?: () => Promise<Obstacles>
 }
 
-/** Schedules of this process: the verbs of operators, and the ticker for the one that leads. */
-export function buildScheduling (app: FastifyInstance, { obstacles = async () => noObstacles }: SchedulingOptions = {}) {
+declare module 'fastify' {
+  interface FastifyInstance {
+    schedules: SchedulesService
+    /** The one expander of rules in time. */
+    recurrence: Recurrence
+  }
+}
+
+/** Adds schedules to a process: the verbs of operators; answers the loop for the one that leads. */
+export function addScheduling (
+  app: FastifyInstance, { obstacles = async () => noObstacles }: SchedulingOptions = {}
+) {
   const { db, clock, log, tx, jobs, registry } = app
   const zoneData = process.versions['tz'] ?? ''
   const recurrence = createRecurrence()
@@ -80,19 +90,11 @@ export function buildScheduling (app: FastifyInstance, { obstacles = async () =>
     return nextAt === undefined ? pollMs : Math.max(1, Math.min(pollMs, nextAt.getTime() - clock.ms()))
   }
 
-  return {
-    service,
-    recurrence,
-    lead,
-    /** Throws where the code declares what cannot be a schedule. */
-    check (): void {
-      for (const { name, job, data, spec, zone } of registry.schedules.values()) {
-        if (jobOf(job.name) !== job) throw new Error(`the schedule ${name} is of a job that is not declared: ${job.name}`)
-        checkPayload(job.name, job.data, data)
-        recurrence.check({ spec, zone })
-      }
-    }
-  }
+  app.declare({ domain: 'jobs', events: [schedulePaused, slotMissed], schemas: scheduleSchemas })
+  app.decorate('schedules', service)
+  app.decorate('recurrence', recurrence)
+  app.addHook('onReady', async () => { checkDeclared(registry.schedules.values(), { jobOf, recurrence }) })
+  return { lead }
 }
 
 function createSlotMetrics ({ metrics }: FastifyInstance) {

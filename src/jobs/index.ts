@@ -5,7 +5,7 @@ export { createEventBus, subscriberQueue } from './event-log.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
 export { deliveryId } from './keys.ts'
-export { checkPayload, readPayload } from './payload.ts'
+export { readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
 export { createRecurrence } from './recurrence.ts'
@@ -14,11 +14,12 @@ export {
   createClaimRepository, createEventRepository, createLeaseRepository, createRelayRepository, createRunRepository,
   createScheduleRepository, createSlotRepository, createWorkerRepository,
   type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
-  type RelayRepository, type ScheduleRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  type RelayRepository, type ScheduleRepository, type SlotRepository,
+  type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
 export { createScheduleAccess } from './schedules/access.ts'
-export { createDeclarer } from './schedules/declare.ts'
+export { checkDeclared, createDeclarer } from './schedules/declare.ts'
 export { schedulePaused, slotMissed } from './schedules/events.ts'
 export { explainSlots, type ExplainedSlot } from './schedules/explain.ts'
 export type { ScheduleRow, SlotRow, Verdict } from './schedules/row.ts'

@@ -1,13 +1,14 @@
 // What must be true of schedules of one slot a second, whoever led when.
 import type { Db } from 'mongodb'
 
+interface Slot { scheduleId: string, slotAt: Date, runId: string | null, outcome: string }
+
 interface Row { _id: string, createdAt: Date, lastSlotAt: Date }
 
 /** Counts schedules, and slots that are missing, double, or without their run, since each was made. */
 export async function checkStorm (db: Db, want: number) {
   const schedules = await db.collection<Row>('jobs.schedules').find().toArray()
-  const slots = await db.collection<{ scheduleId: string, slotAt: Date, runId: string | null, outcome: string }>('jobs.slots')
-    .find().toArray()
+  const slots = await db.collection<Slot>('jobs.slots').find().toArray()
   const runs = new Set((await db.collection<{ _id: string }>('jobs.runs').find(
     { 'cause.kind': 'schedule' }, { projection: { _id: 1 } }).toArray()).map(({ _id }) => _id))
   const bySchedule = Map.groupBy(slots, ({ scheduleId }) => scheduleId)

@@ -6,7 +6,7 @@ import {
   createSlotRepository, createSlotWriter, createSlots, createTicker, noObstacles,
   type Obstacles, type ScheduleRow, type SlotRow
 } from '../../src/jobs/index.ts'
-import { defineJob, systemActor, type Clock } from '../../src/kernel/index.ts'
+import { defineJob, systemActor, uuidv7, type Clock } from '../../src/kernel/index.ts'
 
 export const beat = defineJob({
   name: 'test.beat-once', queue: 'fast', data: Type.Object({}, { additionalProperties: false })
@@ -29,6 +29,12 @@ interface Run {
 }
 
 const oneByOne = new Set(['buffer_one', 'buffer_all', 'cancel_other'])
+
+/** The instant of the slot that a run is of. */
+const slotMsOf = ({ key }: Run): number => Date.parse(key.slice(key.indexOf(':', 6) + 1))
+
+/** When a run started, or when it can. */
+const startOf = (run: Run, freeMs: number): number => run.startedAt?.getTime() ?? Math.max(slotMsOf(run), freeMs)
 
 /** The parts of the ticker and of the operators' verbs over the stores of an app. */
 export function timetable (app: FastifyInstance, clock: HandClock, obstacles: Obstacles = noObstacles) {
@@ -53,22 +59,21 @@ export function timetable (app: FastifyInstance, clock: HandClock, obstacles: Ob
 
   /** Starts and ends the runs of a schedule as a worker would until then, each after `forMs`. */
   async function work (scheduleId: string, overlap: string, forMs: number, until: Date): Promise<void> {
+    const { resources, rank } = await schedules.find(undefined, scheduleId) as ScheduleRow
     const open = await runs.find(
       { 'cause.id': scheduleId, state: { $in: ['pending', 'running'] } }).sort({ _id: 1 }).toArray()
     let freeMs = 0
+    const isOneByOne = oneByOne.has(overlap)
+    const openAt = (slotMs: number): number =>
+      obstacles({ at: new Date(slotMs), resources, rank })?.until?.getTime() ?? 0
     for (const run of open) {
-      const slotMs = Date.parse(run.key.slice(run.key.indexOf(':', 6) + 1))
-      const startMs = run.startedAt?.getTime() ?? (oneByOne.has(overlap) ? Math.max(slotMs, freeMs) : slotMs)
+      const startMs = startOf(run, Math.max(isOneByOne ? freeMs : 0, openAt(slotMsOf(run))))
       if (startMs > until.getTime()) return
       const endMs = Math.min(startMs + forMs, run.cancel?.at.getTime() ?? Infinity)
       const hasEnded = endMs <= until.getTime()
+      const ended = { isLive: false, state: run.cancel === undefined ? 'done' : 'cancelled', endedAt: new Date(endMs) }
       await runs.updateOne({ _id: run._id }, {
-        $set: {
-          startedAt: new Date(startMs),
-          isLive: !hasEnded,
-          state: !hasEnded ? 'running' : run.cancel === undefined ? 'done' : 'cancelled',
-          ...(hasEnded ? { endedAt: new Date(endMs) } : {})
-        }
+        $set: { startedAt: new Date(startMs), ...(hasEnded ? ended : { isLive: true, state: 'running' }) }
       })
       freeMs = hasEnded ? endMs : Infinity
     }
@@ -83,6 +88,13 @@ export function timetable (app: FastifyInstance, clock: HandClock, obstacles: Ob
     actor,
     work,
     declarer: createDeclarer({ schedules, slots, clock, zoneData, log }),
+    /** Leaves a run behind that took so long, for `explain` to learn from. */
+    async remember (id: string, forMs: number): Promise<void> {
+      await runs.insertOne({
+        _id: uuidv7(), state: 'done', key: `past:${id}`, cause: { kind: 'schedule', id },
+        startedAt: new Date(clock.ms() - forMs), endedAt: clock.now()
+      } as Run)
+    },
     row: async (id: string) => await schedules.find(undefined, id) as ScheduleRow,
     runsOf: async (id: string) => await runs.find({ 'cause.id': id }).sort({ _id: 1 }).toArray(),
     /** Instant and outcome of every slot, the oldest first. */

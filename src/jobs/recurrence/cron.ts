@@ -11,8 +11,9 @@ export function planCron (text: string, monthEnd: 'skip' | 'clamp'): Plan {
   if (!text.startsWith('@') && fields.length !== 5 && fields.length !== 6) throw new Error('it needs 5 or 6 fields')
   if (hashed.test(text)) throw new Error('H is not understood here')
   const { fields: parsed } = CronExpressionParser.parse(text.trim(), { tz: 'UTC' })
-  const days = parsed.dayOfMonth.isWildcard ? [] : (parsed.dayOfMonth.values as readonly unknown[]).filter(isNumber)
-  const missing = monthEnd === 'skip' ? [] : days.flatMap(monthsWithout).filter((month) =>
+  const isAsked = monthEnd === 'clamp' && !parsed.dayOfMonth.isWildcard
+  const days = isAsked ? (parsed.dayOfMonth.values as readonly unknown[]).filter(isNumber) : []
+  const missing = days.flatMap(monthsWithout).filter((month) =>
     (parsed.month.values as readonly number[]).includes(month))
   const lastDays = missing.length === 0 ? [] : [onLastDays(text.trim(), [...new Set(missing)])]
   const all = [parsed, ...lastDays]

@@ -39,19 +39,23 @@ export function planRrule (
   const rule = read(text)
   refuse(rule)
   const until = untilOf(rule.get('UNTIL'), zone)
-  const stepMs = (stepOf[rule.get('FREQ') ?? ''] ?? Infinity) * Number(rule.get('INTERVAL') ?? 1)
-  if (stepMs <= hourMs && ![...rule.keys()].some((name) => lists.has(name))) {
+  const stepMs = (stepOf[textOf(rule, 'FREQ')] ?? Infinity) * Number(rule.get('INTERVAL') ?? 1)
+  const isShort = stepMs <= hourMs
+  if (isShort && ![...rule.keys()].some((name) => lists.has(name))) {
     const firstMs = instantsOf(dtstartMs, zone).instants[0] as number
-    const count = Number(rule.get('COUNT') ?? Infinity)
-    return { kind: 'elapsed', firstMs, stepMs, lastMs: Math.min(until?.instantMs ?? Infinity, firstMs + (count - 1) * stepMs) }
+    const lastMs = firstMs + (countOf(rule) - 1) * stepMs
+    return { kind: 'elapsed', firstMs, stepMs, lastMs: Math.min(until.instantMs, lastMs) }
   }
   return {
     kind: 'wall',
-    isOpen: stepMs <= hourMs && !rule.has('BYHOUR'),
-    walls: wallsOf(rule, { dtstartMs, untilMs: until?.wallMs, monthEnd }),
-    ...(until?.isInstant === true ? { untilMs: until.instantMs } : {})
+    isOpen: isShort && !rule.has('BYHOUR'),
+    walls: wallsOf(rule, { dtstartMs, untilMs: until.wallMs, monthEnd }),
+    ...(until.isInstant ? { untilMs: until.instantMs } : {})
   }
 }
+
+const textOf = (rule: Rule, name: string): string => rule.get(name) ?? ''
+const countOf = (rule: Rule): number => Number(rule.get('COUNT') ?? Infinity)
 
 function read (text: string): Rule {
   const rule = new Map<string, string>()
@@ -69,20 +73,23 @@ function read (text: string): Rule {
 }
 
 function refuse (rule: Rule): void {
-  const freq = rule.get('FREQ')
-  if (freq === undefined) throw new Error('FREQ is missing')
+  const freq = textOf(rule, 'FREQ')
+  const isLong = freq === 'MONTHLY' || freq === 'YEARLY'
+  if (freq === '') throw new Error('FREQ is missing')
   if (rule.has('COUNT') && rule.has('UNTIL')) throw new UnsupportedRule('COUNT and UNTIL exclude each other')
   if (freq === 'YEARLY' && rule.has('BYMONTHDAY') && !rule.has('BYMONTH')) {
     throw new UnsupportedRule('a yearly rule with BYMONTHDAY needs BYMONTH')
   }
-  if (/\d/.test(rule.get('BYDAY') ?? '') && freq !== 'MONTHLY' && freq !== 'YEARLY') {
+  if (!isLong && /\d/.test(textOf(rule, 'BYDAY'))) {
     throw new UnsupportedRule('numbered days need MONTHLY or YEARLY')
   }
 }
 
+interface End { isInstant: boolean, instantMs: number, wallMs: number | undefined }
+
 /** The end of a rule: an instant where it says Z, else a wall time; a day counts whole. */
-function untilOf (text: string | undefined, zone: string) {
-  if (text === undefined) return undefined
+function untilOf (text: string | undefined, zone: string): End {
+  if (text === undefined) return { isInstant: false, instantMs: Infinity, wallMs: undefined }
   const [, y, m, d, hour = '23', minute = '59', second = '59'] =
     /^(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)(\d\d))?/.exec(text) ?? []
   const ms = Date.parse(`${y}-${m}-${d}T${hour}:${minute}:${second}Z`)
@@ -104,7 +111,7 @@ function wallsOf (
     const expander = expanderOf(exact, dtstartMs, untilMs)
     return (afterMs) => follow(expander, afterMs)
   }
-  const count = Number(rule.get('COUNT') ?? Infinity)
+  const count = countOf(rule)
   const all = [exact, ...more].map((one) => expanderOf(without(one, 'COUNT'), dtstartMs, untilMs))
   // What is counted is what comes out, so counting begins at the start.
   return (afterMs) => count === Infinity
@@ -115,18 +122,23 @@ function wallsOf (
 /** The rule with its days named, and rules for the last day of the months that lack one of them. */
 function clamped (rule: Rule, dtstartMs: number): { exact: Rule, more: Rule[] } {
   if (rule.has('BYSETPOS')) throw new UnsupportedRule('BYSETPOS does not go with clamped month ends')
-  const start = new Date(dtstartMs)
-  const exact = new Map(rule)
-  const freq = rule.get('FREQ')
-  if ((freq === 'MONTHLY' || freq === 'YEARLY') && !rule.has('BYDAY') && !rule.has('BYMONTHDAY')) {
-    exact.set('BYMONTHDAY', String(start.getUTCDate()))
-    if (freq === 'YEARLY' && !rule.has('BYMONTH')) exact.set('BYMONTH', String(start.getUTCMonth() + 1))
-  }
+  const exact = withDay(rule, new Date(dtstartMs))
   const wanted = exact.get('BYMONTH')?.split(',').map(Number)
-  const missing = (exact.get('BYMONTHDAY') ?? '').split(',').flatMap((one) => monthsWithout(Number(one)))
+  const missing = textOf(exact, 'BYMONTHDAY').split(',').flatMap((one) => monthsWithout(Number(one)))
     .filter((month) => wanted?.includes(month) ?? true)
   if (missing.length === 0) return { exact, more: [] }
   return { exact, more: [new Map([...exact, ['BYMONTHDAY', '-1'], ['BYMONTH', [...new Set(missing)].join(',')]])] }
+}
+
+/** Names the day that a rule takes from its start. */
+function withDay (rule: Rule, start: Date): Rule {
+  const freq = textOf(rule, 'FREQ')
+  const isLong = freq === 'MONTHLY' || freq === 'YEARLY'
+  if (!isLong || rule.has('BYDAY') || rule.has('BYMONTHDAY')) return rule
+  const month: Array<[string, string]> = freq === 'YEARLY' && !rule.has('BYMONTH')
+    ? [['BYMONTH', String(start.getUTCMonth() + 1)]]
+    : []
+  return new Map([...rule, ['BYMONTHDAY', String(start.getUTCDate())], ...month])
 }
 
 function without (rule: Rule, name: string): Rule {

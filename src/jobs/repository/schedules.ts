@@ -146,7 +146,8 @@ export function createScheduleRepository (db: Db) {
 
     /** Schedules with a run that died since then, and those that were failing before (P). */
     async failing (since: Date, options: { alsoKnown: boolean }): Promise<string[]> {
-      const died = await runs.distinct('cause.id', { 'cause.kind': 'schedule', state: 'dead', endedAt: { $gte: since } })
+      const died = await runs.distinct(
+        'cause.id', { 'cause.kind': 'schedule', state: 'dead', endedAt: { $gte: since } })
       const known = options.alsoKnown
         ? await rows.find({ failures: { $gt: 0 } }, { projection: { _id: 1 } }).limit(1000).toArray()
         : []

@@ -1,5 +1,8 @@
-import { uuidv7, type Clock, type Log, type ScheduleDefinition } from '../../kernel/index.ts'
+import {
+  uuidv7, type Clock, type JobDefinition, type Log, type Recurrence, type ScheduleDefinition
+} from '../../kernel/index.ts'
 import { dataHash } from '../keys.ts'
+import { checkPayload } from '../payload.ts'
 import type { ScheduleRepository } from '../repository.ts'
 import { settingsOf, type ScheduleRow, type ScheduleSettings } from './row.ts'
 import type { Slots } from './rules.ts'
@@ -52,7 +55,8 @@ export function createDeclarer ({ schedules, slots, clock, zoneData, log }: Decl
       if (await schedules.add(row)) return
     }
     const row = there ?? await schedules.byName('', name)
-    if (row !== undefined && (row.isRetired || dataHash(row.declared) !== dataHash(declared))) await renew(row, declared)
+    if (row === undefined) return
+    if (row.isRetired || dataHash(row.declared) !== dataHash(declared)) await renew(row, declared)
   }
 
   async function renew (row: ScheduleRow, declared: ScheduleSettings): Promise<void> {
@@ -87,6 +91,19 @@ export function createDeclarer ({ schedules, slots, clock, zoneData, log }: Decl
         await schedules.change(row, { nextSlotAt: slots.next(row, row.lastSlotAt)?.at ?? null, zoneData })
       }
     }
+  }
+}
+
+/** Throws where the code declares what cannot be a schedule. */
+export function checkDeclared (
+  definitions: Iterable<ScheduleDefinition>, { jobOf, recurrence }: {
+    jobOf: (name: string) => JobDefinition | undefined, recurrence: Recurrence
+  }
+): void {
+  for (const { name, job, data, spec, zone } of definitions) {
+    if (jobOf(job.name) !== job) throw new Error(`the schedule ${name} is of a job that is not declared: ${job.name}`)
+    checkPayload(job.name, job.data, data)
+    recurrence.check({ spec, zone })
   }
 }
 

@@ -1,6 +1,7 @@
 import {
   withPolicy,
-  type Actor, type Clock, type JobDefinition, type Recurrence, type SchedulePolicy, type Session, type Tx
+  type Actor, type Clock, type JobDefinition, type Occurrence, type Recurrence, type SchedulePolicy, type Session,
+  type Tx
 } from '../../kernel/index.ts'
 import { JobsError } from '../errors.ts'
 import { checkPayload } from '../payload.ts'
@@ -48,9 +49,9 @@ export function createSchedulesService (parts: Collaborators) {
     if (job === undefined) throw JobsError.unknown_job({ job: settings.job })
     checkPayload(job.name, job.data, settings.data)
     recurrence.check(settings)
-    const { dtstart } = settings.spec
-    const startMs = dtstart === undefined ? Infinity : recurrence.instantsOf(dtstart, settings.zone).instants[0]?.getTime()
-    if (clock.ms() - (startMs ?? Infinity) > oldestStartMs) {
+    const { spec: { dtstart }, zone } = settings
+    const [start] = dtstart === undefined ? [] : recurrence.instantsOf(dtstart, zone).instants
+    if (start !== undefined && clock.ms() - start.getTime() > oldestStartMs) {
       throw invalid('/spec/dtstart', 'dtstart is more than two years back')
     }
   }
@@ -86,7 +87,7 @@ export function createSchedulesService (parts: Collaborators) {
   /** Settles slots out of turn, against whatever else settles slots of this schedule now. */
   async function decide (
     row: ScheduleRow, by: SlotRow['by'], overlap: SchedulePolicy['overlap'] | undefined,
-    slotsOf: (session: Session, schedule: ScheduleRow) => Promise<Array<{ at: Date, wall: string, dst: SlotRow['dst'] }>>
+    slotsOf: (session: Session, schedule: ScheduleRow) => Promise<Occurrence[]>
   ): Promise<SlotRow[]> {
     const stands = await obstacles()
     return await tx(async (session) => {
@@ -110,7 +111,7 @@ export function createSchedulesService (parts: Collaborators) {
 
     get: async (actor: Actor, id: string): Promise<ScheduleView> => present(await access.schedule(actor, id)),
 
-    /** Throws `schedule_invalid`, `rrule_unsupported`, `zone_unknown`, `slot_in_past`, `unknown_job`, `schema_mismatch`. */
+    /** Throws `schedule_invalid`, `rrule_unsupported`, `zone_unknown`, `slot_in_past`, `unknown_job`, and for data. */
     async add ({ workspaceId }: Actor, { name, ...asked }: NewSchedule): Promise<ScheduleView> {
       const override = withPolicy(asked) as ScheduleSettings
       check(override)
@@ -180,7 +181,10 @@ export function createSchedulesService (parts: Collaborators) {
       })
       const count = (...outcomes: string[]) => written.filter(({ outcome }) => outcomes.includes(outcome)).length
       return {
-        slots: wanted.length, fired: count('fire', 'wait', 'blackout'), buffered: count('buffer'), skipped: count('skip'),
+        slots: wanted.length,
+        fired: count('fire', 'wait', 'blackout'),
+        buffered: count('buffer'),
+        skipped: count('skip'),
         already
       }
     },
