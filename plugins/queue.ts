@@ -12,7 +12,9 @@ import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
+import { leadTogether } from './queue/leading.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { addScheduling } from './queue/scheduling.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -62,6 +64,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
+  const scheduling = addScheduling(app)
   app.decorate('handleJob', ((job: JobDefinition, handler: JobHandler) => {
     requireWorker(role)
     bindings.job(job, handler)
@@ -103,7 +106,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
     keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
-    leases.port.hold(keeperLease, keeper.lead)
+    leases.port.hold(keeperLease, leadTogether(keeper.lead, scheduling.lead))
   }
 
   app.addHook('onReady', async () => {

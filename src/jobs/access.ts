@@ -6,7 +6,9 @@ import type { RunRow } from './run.ts'
 export const permissions = definePermissions('jobs', {
   'operation:read': {
     kind: 'read', roles: ['owner', 'admin', 'member', 'guest'], sentence: 'See how long tasks of the workspace get on.'
-  }
+  },
+  'schedule:read': { kind: 'read', roles: ['operator', 'owner', 'admin'], sentence: 'See schedules and their slots.' },
+  'schedule:operate': { kind: 'write', roles: ['operator'], sentence: 'Make, change, pause and trigger schedules.' }
 })
 
 /** A run of the actor's workspace; what is foreign is missing. Throws `jobs.run_not_found`. */

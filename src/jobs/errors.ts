@@ -6,5 +6,10 @@ export const JobsError = defineErrors('jobs', {
   data_too_large: { kind: 'invalid', message: 'The data of a run is over 32 KiB: store it and pass a reference.' },
   unknown_job: { kind: 'invalid', message: 'No job of this name is declared.' },
   key_reused: { kind: 'conflict', message: 'A run with this key and other data exists already.' },
+  schedule_not_found: { kind: 'not_found', message: 'No schedule has this id.' },
+  schedule_invalid: { kind: 'invalid', message: 'The schedule cannot be read.' },
+  rrule_unsupported: { kind: 'invalid', message: 'This recurrence rule is not supported.' },
+  zone_unknown: { kind: 'invalid', message: 'No time zone has this name.' },
+  slot_in_past: { kind: 'invalid', message: 'Every slot of the rule is in the past.' },
   stale_version: { kind: 'conflict', message: 'The subject has an event of this version already.' }
 })

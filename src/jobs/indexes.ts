@@ -29,6 +29,16 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'target', keys: { target: 1 }, partialFilterExpression: { state: 'pending', target: { $exists: true } } },
       { name: 'created', keys: { workspaceId: 1, createdAt: 1 } },
       { name: 'cause', keys: { 'cause.id': 1 }, partialFilterExpression: { 'cause.id': { $exists: true } } },
+      {
+        name: 'schedule',
+        keys: { 'cause.id': 1, state: 1, endedAt: -1 },
+        partialFilterExpression: { 'cause.kind': 'schedule' }
+      },
+      {
+        name: 'schedule_dead',
+        keys: { endedAt: 1 },
+        partialFilterExpression: { 'cause.kind': 'schedule', state: 'dead' }
+      },
       // Set when a run ends: done 7 days, cancelled and expired 30. Dead runs stay until their letter is closed.
       { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
     ]
@@ -58,6 +68,23 @@ export const collections: readonly CollectionDefinition[] = [
     name: 'jobs.workers',
     // A worker says every 3 seconds that it lives.
     indexes: [{ name: 'seen', keys: { seenAt: 1 }, expireAfterSeconds: 30 }]
+  },
+  {
+    name: 'jobs.schedules',
+    indexes: [
+      { name: 'due', keys: { isEnabled: 1, nextSlotAt: 1 } },
+      { name: 'name', keys: { workspaceId: 1, name: 1 }, unique: true },
+      { name: 'listed', keys: { workspaceId: 1, _id: -1 } },
+      { name: 'failing', keys: { failures: 1 }, partialFilterExpression: { failures: { $gt: 0 } } }
+    ]
+  },
+  {
+    name: 'jobs.slots',
+    indexes: [
+      { name: 'slot', keys: { scheduleId: 1, slotAt: 1 }, unique: true },
+      // What a schedule did is shown for 90 days.
+      { name: 'expire', keys: { decidedAt: 1 }, expireAfterSeconds: 90 * 86_400 }
+    ]
   },
   { name: 'jobs.leases', indexes: [] },
   { name: 'jobs.resources', indexes: [] }

@@ -6,3 +6,5 @@ export { createLeaseRepository, type LeaseRepository } from './repository/leases
 export { createRelayRepository, type Candidate, type Delivery, type RelayRepository } from './repository/relay.ts'
 export { createRunRepository, type RunRepository } from './repository/runs.ts'
 export { createWorkerRepository, type WorkerRepository, type WorkerRow } from './repository/workers.ts'
+export { createScheduleRepository, type Move, type ScheduleRepository } from './repository/schedules.ts'
+export { createSlotRepository, type SlotRepository } from './repository/slots.ts'

@@ -100,8 +100,10 @@ export function createJobSender ({ runs, clock, isDeclared, onAdded }: SenderPar
 }
 
 /** What the caller said of the run itself. */
-function asked (options: AddOptions): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt'>> {
-  const names = ['key', 'lane', 'cost', 'runAt', 'deadlineAt'] as const
+function asked (
+  options: AddOptions
+): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt' | 'cause'>> {
+  const names = ['key', 'lane', 'cost', 'runAt', 'deadlineAt', 'cause'] as const
   return Object.fromEntries(names.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
 }
 

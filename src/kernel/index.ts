@@ -34,7 +34,12 @@ export {
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'
 export type { LeaseTurn, Leases } from './leases.ts'
 export type { Mail, MailCapture, SendMail } from './mail.ts'
+export type { Dst, Occurrence, Recurrence, RecurrenceSpec, Recurring } from './recurrence.ts'
 export { createRegistry, type Declarations, type Registry } from './registry.ts'
+export {
+  defineSchedule, misfires, overlaps, withPolicy,
+  type Misfire, type Overlap, type ScheduleDefinition, type SchedulePolicy
+} from './schedules.ts'
 export type { Cache, Script, ScriptRunner } from './scripts.ts'
 export { StorageError, type Storage, type StoredObject } from './storage.ts'
 export {

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox'
 import type { Actor } from './actor.ts'
+import type { Cause } from './context.ts'
 import type { DomainEvent } from './events.ts'
 import type { Session } from './tx.ts'
 
@@ -63,6 +64,8 @@ export interface AddOptions {
   serial?: string
   /** Default: the workspace in `data.workspaceId`, else the one at work. */
   workspaceId?: string
+  /** Where the run comes from. Default: what is at work. */
+  cause?: Cause
 }
 
 export interface AddedRun { id: string, state: RunState, isNew: boolean }
