@@ -5,8 +5,8 @@ import type { Consumer } from './consumer.ts'
 
 const lookMs = 1000
 
-/** Lowers what a worker takes on while its event loop lags. */
-export function createLoopGuard (consumers: readonly Consumer[], log: Log) {
+/** Lowers what a worker takes on while its event loop lags; whoever fills its queues hears of it. */
+export function createLoopGuard (consumers: readonly Consumer[], log: Log, onChange: () => void) {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   let timer: NodeJS.Timeout | undefined
   let worstMs = 0
@@ -15,14 +15,19 @@ export function createLoopGuard (consumers: readonly Consumer[], log: Log) {
     const lagMs = delay.percentile(99) / 1e6
     delay.reset()
     worstMs = Math.max(worstMs, lagMs)
+    let isChanged = false
     for (const consumer of consumers) {
       const { concurrency: most, lockMs } = rhythms[consumer.queue]
       const current = consumer.concurrency()
       const next = nextConcurrency({ most, current, lagMs, lockMs })
       if (next === current) continue
-      if (next < current) log.warn({ queue: consumer.queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+      isChanged = true
+      if (next < current) {
+        log.warn({ queue: consumer.queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+      }
       consumer.setConcurrency(next)
     }
+    if (isChanged) onChange()
   }
 
   return {

@@ -49,7 +49,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
-  const guard = createLoopGuard(consumers, log)
+  const guard = createLoopGuard(consumers, log, () => {
+    see().catch((err: unknown) => { log.warn({ err }, 'a new concurrency was not told') })
+  })
   let watchdog: ReturnType<typeof startWatchdog> | undefined
   let isLeaving = false
 

@@ -10,7 +10,7 @@ import { createRelayRepository } from '../../../src/jobs/index.ts'
 import { withContext, type AddOptions, type Dedupe, type KeyScope } from '../../../src/kernel/index.ts'
 import { dropPlace, newPlace, rig, until, type Place } from '../../jobs/rig.ts'
 import {
-  bindEffects, declared, effectJob, effectsOf, kill, startVictim, type VictimOptions
+  declared, effectJob, effectsOf, kill, startVictim, type VictimOptions
 } from '../../jobs/victim.ts'
 import * as wild from '../../jobs/wild.ts'
 
@@ -231,7 +231,7 @@ export const proofs: Proofs = {
           }))
           worstMs = Math.max(worstMs, performance.now() - sinceMs)
           const ids = new Set(added.map(({ id }) => id))
-          must(ids.size === 1 && added.filter(({ isNew }) => isNew).length === 1, `${JSON.stringify(options)}: not one run`)
+          must(ids.size === 1 && added.filter(({ isNew }) => isNew).length <= 1, `${JSON.stringify(options)}: not one run`)
           return added[0]?.id ?? ''
         }
         for (let i = 0; i < 5; i++) {
