@@ -39,7 +39,11 @@ export interface Config {
     rates: { process: number, workspace: number, download: number }
   }
   media: { scanner: 'clamd' | 'none' }
-  jobs: { partitions: number }
+  jobs: {
+    partitions: number
+    /** How long a worker that ends waits for its runs. */
+    drainMs: number
+  }
   live: {
     origins: readonly string[]
     maxConnections: number

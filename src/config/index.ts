@@ -91,7 +91,7 @@ function build (values: Values, problems: string[]): Config {
       }
     },
     media: { scanner: (values.MEDIA_SCANNER === '' ? 'none' : values.MEDIA_SCANNER) as 'clamd' | 'none' },
-    jobs: { partitions: Number(values.JOBS_PARTITIONS) },
+    jobs: { partitions: Number(values.JOBS_PARTITIONS), drainMs: Number(values.JOBS_DRAIN_S) * 1000 },
     live: {
       origins: list(values.LIVE_ORIGINS),
       maxConnections: Number(values.LIVE_MAX_CONNECTIONS),

@@ -4,16 +4,17 @@ export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
-export { deliveryId } from './keys.ts'
-export { readPayload } from './payload.ts'
+export { dataHash, deliveryId } from './keys.ts'
+export { nextConcurrency } from './loop-guard.ts'
+export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
 export { createRecurrence } from './recurrence.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  createClaimRepository, createEventRepository, createLeaseRepository, createRelayRepository, createRunRepository,
-  createScheduleRepository, createSlotRepository, createWorkerRepository,
-  type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
+  createClaimRepository, createEventRepository, createDedupeRepository, createLeaseRepository, createPoisonRepository,
+  createRelayRepository, createRunRepository, createScheduleRepository, createSlotRepository, createWorkerRepository,
+  type Candidate, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type Outcome,
   type RelayRepository, type ScheduleRepository, type SlotRepository,
   type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
@@ -33,6 +34,7 @@ export {
 export { createSchedulesService, type SchedulesService } from './schedules/service.ts'
 export { createTicker, type Ticker } from './schedules/ticker.ts'
 export { createSlotWriter } from './schedules/writer.ts'
-export { createJobSender } from './sender.ts'
+export { createJobSender, workspaceOf } from './sender.ts'
+export { createQuarantine, type Quarantine } from './solo.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'
