@@ -13,6 +13,7 @@ import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { decorateOperating } from './queue/operating.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -74,6 +75,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
+  decorateOperating(app, waker)
   if (offline) return
 
   app.healthChecks.add({
@@ -108,6 +110,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
 
   app.addHook('onReady', async () => {
     if (role === 'worker') bindings.check()
+    await app.subscriberDuty.register()
     await runtime?.start()
     leases.start()
   })

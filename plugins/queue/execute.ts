@@ -89,6 +89,7 @@ export function createExecutor (parts: ExecuteParts) {
         started, 5000, { cause: 'not_ready', code: 'no_handler', message: '' }
       )
     }
+    if (run.cancel !== undefined) return await outcomes.cancel(started)
     if (run.deadlineAt !== undefined && run.deadlineAt <= clock.now()) return await outcomes.expire(started)
     if (run.crashes >= maxCrashes) {
       return await outcomes.bury(
@@ -140,6 +141,8 @@ export function createExecutor (parts: ExecuteParts) {
     /** Deliveries at work, each with the runs that follow in its place. */
     activeCount: () => rows,
     isActive: (id: string) => active.has(id),
+    /** Aborts a run that nobody wants any more; its commit is refused from now on. */
+    cancel (id: string) { active.get(id)?.abort(new RunAborted('cancelled')) },
     /** Nothing follows in place any more. */
     drain () { isDraining = true },
     /** From now on a claimed run goes back uncounted. */
@@ -163,10 +166,15 @@ async function settle (run: RunRow, { signal }: AbortController, work: () => Pro
         trace === undefined ? {} : { trace }
       ), ...(actor === undefined ? {} : { actor })
     }, work)
-    return { result: await Promise.race([handled, givenUp(signal, handled)]) }
+    const result = await Promise.race([handled, givenUp(signal, handled)])
+    return isCancelled(signal) ? { error: signal.reason } : { result }
   } catch (error) {
     return { error: signal.reason instanceof RunAborted ? signal.reason : error }
   }
+}
+
+function isCancelled ({ reason }: AbortSignal): boolean {
+  return reason instanceof RunAborted && reason.reason === 'cancelled'
 }
 
 function resultOf (result: unknown, log: Log): { result?: unknown } {

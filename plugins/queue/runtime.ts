@@ -3,19 +3,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createRelayRepository, createWorkerRepository, queuesOf, rhythms
+  createBurials, createClaimRepository, createLetterRepository, createRelayRepository, createWorkerRepository, queuesOf,
+  rhythms
 } from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
 import type { Bindings } from './bindings.ts'
 import { createStarts } from './claims.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
+import { onCancel } from './control.ts'
 import { createExecutor } from './execute.ts'
 import type { QueueMetrics } from './metrics.ts'
 import { createRunPublisher } from './progress.ts'
+import { createStartRates } from './start-rates.ts'
 import { tellWorkers, type Wake } from './wake.ts'
 
 const seenEveryMs = 3000
 const strangersEveryMs = 10_000
+const cancelledEveryMs = 3000
 const drainMs = 20_000
 
 interface Parts {
@@ -37,11 +41,19 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   const workers = createWorkerRepository(db)
   const delay = monitorEventLoopDelay({ resolution: 20 })
   const starts = createStarts({ claims, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
+  const rates = createStartRates(60_000 / seenEveryMs)
   const executor = createExecutor({
     claims, starts, workers, tx, clock, log, codeVersion, boundOf: bindings.of, wake, publish: createRunPublisher(
       app.live, clock, log
-    ), metrics
+    ), metrics: {
+      ...metrics, started (run) {
+        rates.add(run.queue)
+        metrics.started(run)
+      }
+    },
+    onBuried: createBurials({ letters: createLetterRepository(db), events: () => app.events })
   })
+  const offCancel = onCancel(app.bus, executor.cancel)
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
 
@@ -57,6 +69,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       codeVersion,
       queues: Object.fromEntries(consumers.map(({ queue }) => [queue, rhythms[queue].concurrency])),
       handles: bindings.handles(),
+      startsPerMin: rates.turn(),
       rssBytes: process.memoryUsage.rss(),
       lagMs: Math.round(delay.percentile(99) / 1e6),
       seenAt: clock.now()
@@ -70,6 +83,12 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       const isOld = start.startedAt !== undefined && clock.ms() - start.startedAt.getTime() > strangersEveryMs
       if (isOld && !executor.isActive(start.id)) await claims.crash(start, clock.now(), 0)
     }
+  }
+
+  /** What a message that was lost said. */
+  async function abortCancelled (): Promise<void> {
+    if (executor.activeCount() === 0) return
+    for (const id of await claims.cancelledOf(processes.id)) executor.cancel(id)
   }
 
   async function deliverAgain (queue: Queue, forMs: number): Promise<number> {
@@ -111,6 +130,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       every(seenEveryMs, see)
       every(1000, async () => { for (const consumer of consumers) await consumer.watch() })
       every(strangersEveryMs, returnStrangers)
+      every(cancelledEveryMs, abortCancelled)
     },
 
     redisCameBack () { for (const consumer of consumers) consumer.redisCameBack() },
@@ -118,6 +138,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     /** Ends without costing an attempt: waits, then aborts, then gives back (`jobs.md` 4.3). */
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
+      offCancel()
       if (consumers.length === 0) return
       executor.drain()
       const pausing = Promise.all(consumers.map(async (consumer) => { await consumer.pause() }))

@@ -6,5 +6,11 @@ export const JobsError = defineErrors('jobs', {
   data_too_large: { kind: 'invalid', message: 'The data of a run is over 32 KiB: store it and pass a reference.' },
   unknown_job: { kind: 'invalid', message: 'No job of this name is declared.' },
   key_reused: { kind: 'conflict', message: 'A run with this key and other data exists already.' },
+  run_finished: { kind: 'conflict', message: 'The run is past the state in which this can be done.' },
+  letter_not_found: { kind: 'not_found', message: 'No dead letter has this id.' },
+  letter_closed: { kind: 'conflict', message: 'The dead letter was replayed or discarded already.' },
+  replay_loop: { kind: 'conflict', message: 'The run was replayed three times already and still dies.' },
+  replay_refused: { kind: 'conflict', message: 'This is not replayed: its effect must not happen again.' },
+  queue_unknown: { kind: 'not_found', message: 'No queue has this name.' },
   stale_version: { kind: 'conflict', message: 'The subject has an event of this version already.' }
 })

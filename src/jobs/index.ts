@@ -1,21 +1,39 @@
 export { permissions } from './access.ts'
+export { createBurials, type OnBuried } from './burials.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
+export { createEventService, type EventService } from './event-service.ts'
+export { groupOpened, runDead } from './events.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
+export { replayEvents, replayLetters } from './jobs.ts'
 export { deliveryId } from './keys.ts'
+export { createLetterService, type LetterService } from './letters.ts'
 export { readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
+export { createQueueControl, type QueueControl } from './queue-control.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  createClaimRepository, createEventRepository, createLeaseRepository, createRelayRepository, createRunRepository,
-  createWorkerRepository,
+  createClaimRepository, createControlRepository, createEventPages, createEventRepository, createLeaseRepository,
+  createLetterRepository, createPauseRepository, createRelayRepository, createRuleRepository, createRunRepository,
+  createSubscriberRepository, createWorkerRepository,
   type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
-  type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  type Letter, type Pause, type PauseRepository, type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
+export { compareVersions } from './replay.ts'
+export { createRuleService, type RuleService } from './rules.ts'
+export { createRunControl, type RunControl } from './run-control.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
+export {
+  CancelManySchema, CancelSchema, CancelledSchema, DiscardReportSchema, EventPageSchema, EventQuerySchema,
+  EventReplayReportSchema, EventReplaySchema, GroupListSchema, GroupQuerySchema, LetterDetailSchema, LetterDiscardSchema,
+  LetterEditSchema, LetterExportQuerySchema, LetterPageSchema, LetterQuerySchema, LetterReplaySchema, PauseSchema,
+  QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
+  RunPatchSchema, RunQuerySchema, schemas
+} from './schemas.ts'
 export { createJobSender } from './sender.ts'
+export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'
