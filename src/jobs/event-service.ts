@@ -61,7 +61,7 @@ export function createEventService ({ events, runs, jobs, known, tx, clock, onAd
       return (await events.list(scopeOf(actor, workspaceId), filter, page)).map(presentEvent)
     },
 
-    /** How many one subscriber would hear again, or the run that lets it. Throws `replay_refused`, `schema_mismatch`. */
+    /** How many a subscriber would hear again, or the run that lets it. Throws `replay_refused`, `schema_mismatch`. */
     async replay (actor: Actor, body: EventReplay): Promise<{ matched: number } | AddedRun> {
       const { type, from, subscriber, dryRun = false, ratePerS = 10, workspaceId } = body
       hearerOf(body)
@@ -74,7 +74,8 @@ export function createEventService ({ events, runs, jobs, known, tx, clock, onAd
         type, from, to, subscriber, ratePerS, ...(scope === undefined ? {} : { scope: [...scope] }),
         ...(subject === undefined ? {} : { subject })
       }
-      return await tx(async (session) => await jobs.add(session, replayEvents, data, { workspaceId: actor.workspaceId }))
+      const options = { workspaceId: actor.workspaceId }
+      return await tx(async (session) => await jobs.add(session, replayEvents, data, options))
     },
 
     /** The run of `jobs.replay-events`; keys make a page that is read again after a crash harmless. */

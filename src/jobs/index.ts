@@ -20,7 +20,8 @@ export {
   createLetterRepository, createPauseRepository, createRelayRepository, createRuleRepository, createRunRepository,
   createSubscriberRepository, createWorkerRepository,
   type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
-  type Letter, type Pause, type PauseRepository, type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  type Letter, type Pause, type PauseRepository, type RelayRepository, type StartOfRun, type WorkerRepository,
+  type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createRuleService, type RuleService } from './rules.ts'
@@ -28,7 +29,8 @@ export { createRunControl, type RunControl } from './run-control.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
 export {
   CancelManySchema, CancelSchema, CancelledSchema, DiscardReportSchema, EventPageSchema, EventQuerySchema,
-  EventReplayReportSchema, EventReplaySchema, GroupListSchema, GroupQuerySchema, LetterDetailSchema, LetterDiscardSchema,
+  EventReplayReportSchema, EventReplaySchema, GroupListSchema, GroupQuerySchema, LetterDetailSchema,
+  LetterDiscardSchema,
   LetterEditSchema, LetterExportQuerySchema, LetterPageSchema, LetterQuerySchema, LetterReplaySchema, PauseSchema,
   QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
   RunPatchSchema, RunQuerySchema, schemas

@@ -45,7 +45,7 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
     ]
   },
-  // Where deaths of one fingerprint meet that might each be the first; rules that replay one from a version of the code on.
+  // Where deaths of one fingerprint meet that might each be the first; rules that replay one after a deploy.
   { name: 'jobs.groups', indexes: [{ name: 'opened', keys: { openedAt: 1 }, expireAfterSeconds: 90 * 86_400 }] },
   { name: 'jobs.rules', indexes: [{ name: 'owner', keys: { workspaceId: 1 } }] },
   { name: 'jobs.pauses', indexes: [] },

@@ -31,4 +31,3 @@ export const replayEvents = defineJob({
     ratePerS: rates
   }, { additionalProperties: false })
 })
-

@@ -1,5 +1,6 @@
 import {
-  isDomainError, type Actor, type AddedRun, type Clock, type JobContext, type JobSender, type Lane, type Session, type Tx
+  isDomainError, type Actor, type AddedRun, type Clock, type JobContext, type JobSender, type Lane, type Session,
+  type Tx
 } from '../kernel/index.ts'
 import { scopeOf, type Scope } from './access.ts'
 import { JobsError } from './errors.ts'
@@ -61,7 +62,8 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
       const run = dead.get(letter.runId)
       return { letter, run, refusal: refusalOf(letter, run, known) }
     })
-    const going = judged.flatMap(({ letter, run, refusal }) => run === undefined || refusal !== undefined ? [] : [{ letter, run }])
+    const going = judged.flatMap(({ letter, run, refusal }) =>
+      run === undefined || refusal !== undefined ? [] : [{ letter, run }])
     const fresh = going.map(({ letter, run }, i) => replayOf(letter, run, { known, clock, lane, runAt: at(i) }))
     await runs.insert(session, fresh)
     await letters.close(session, going.map(({ letter }, i) => ({ ...letter, newRunId: fresh[i]?._id ?? '' })), {
@@ -71,7 +73,8 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
     return {
       matched: open.length,
       replayed: going.map(({ letter }, i) => ({ id: letter._id, runId: fresh[i]?._id ?? '' })),
-      refused: judged.flatMap(({ letter, refusal }) => refusal === undefined ? [] : [{ id: letter._id, code: codeOf(refusal) }])
+      refused: judged.flatMap(({ letter, refusal }) =>
+        refusal === undefined ? [] : [{ id: letter._id, code: codeOf(refusal) }])
     }
   }
 
@@ -95,9 +98,8 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
     const told = new Set([...replayed, ...refused].map(({ id }) => id))
     return await Promise.all(ids.filter((id) => !told.has(id)).map(async (id) => {
       const letter = await letters.find(scopeOf(actor), id)
-      return letter?.state === 'open' ? [] : [{
-        id, code: letter === undefined ? 'jobs.letter_not_found' : 'jobs.letter_closed'
-      }]
+      if (letter?.state === 'open') return []
+      return [{ id, code: letter === undefined ? 'jobs.letter_not_found' : 'jobs.letter_closed' }]
     })).then((all) => all.flat())
   }
 
@@ -106,7 +108,9 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
   ): Promise<ReplayReport | AddedRun> {
     const { ratePerS = defaults.ratePerS, lane = defaults.lane, dryRun = false } = body
     const scope = scopeOf(actor, workspaceId)
-    if (!dryRun) return await tx(async (session) => await start(session, scope, { filter, ratePerS, lane }, actor.workspaceId))
+    if (!dryRun) {
+      return await tx(async (session) => await start(session, scope, { filter, ratePerS, lane }, actor.workspaceId))
+    }
     const looped = await letters.open(scope, filter, shownRefusals, mostRounds)
     return {
       matched: await letters.count(scope, filter),
@@ -116,7 +120,8 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
   }
 
   async function start (
-    session: Session, scope: Scope, asked: { filter: LetterFilter, ratePerS: number, lane: Lane }, workspaceId: string
+    session: Session, scope: Scope, asked: { filter: LetterFilter, ratePerS: number, lane: Lane },
+    workspaceId: string
   ): Promise<AddedRun> {
     return await jobs.add(session, replayLetters, {
       ...(scope === undefined ? {} : { scope: [...scope] }), ...asked
@@ -174,7 +179,7 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
       return await detailOf(edited)
     },
 
-    /** Named ones at once, those that match a filter by a run. Throws `replay_loop` where all were replayed too often. */
+    /** Named ones at once, what a filter matches by a run. Throws `replay_loop` where all were replayed too often. */
     async replay (actor: Actor, body: LetterReplay): Promise<ReplayReport | AddedRun> {
       const { ids, filter } = one(body)
       return ids === undefined ? await byFilter(actor, filter ?? {}, body) : await byIds(actor, ids, body)

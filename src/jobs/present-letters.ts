@@ -25,7 +25,8 @@ export function presentGroup ({ firstAt, lastAt, ...group }: Group): GroupOut {
   return { ...group, firstAt: firstAt.toISOString(), lastAt: lastAt.toISOString() }
 }
 
-export function presentEvent ({ _id, type, v, workspaceId, subject, data, at, subscribers, cause }: EventRow): EventOut {
+export function presentEvent (row: EventRow): EventOut {
+  const { _id, type, v, workspaceId, subject, data, at, subscribers, cause } = row
   return {
     id: _id, type, version: v, workspaceId, subject, data, at: at.toISOString(), subscribers,
     cause: cause === undefined ? null : { kind: cause.kind, id: cause.id }

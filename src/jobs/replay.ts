@@ -1,6 +1,7 @@
-import { uuidv7, type Clock, type Lane, type Registry } from '../kernel/index.ts'
+import { uuidv7, type Clock, type JobDefinition, type Lane, type Registry } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, seqOf } from './keys.ts'
+import { present } from './present.ts'
 import type { Letter } from './repository.ts'
 import type { RunRow } from './run.ts'
 import { newRun } from './sender.ts'
@@ -11,7 +12,9 @@ export const mostRounds = 3
 export type Known = Pick<Registry, 'jobs' | 'subscribers'>
 
 /** Why a letter cannot be replayed; undefined: it can. */
-export function refusalOf ({ name, round = 0, runId }: Letter, run: RunRow | undefined, known: Known): Error | undefined {
+export function refusalOf (
+  { name, round = 0, runId }: Pick<Letter, 'name' | 'round' | 'runId'>, run: object | undefined, known: Known
+): Error | undefined {
   if (round >= mostRounds) return JobsError.replay_loop({ runId, rounds: round })
   if (run === undefined) return JobsError.run_not_found({ id: runId })
   return known.jobs.has(name) || known.subscribers.has(name) ? undefined : JobsError.unknown_job({ job: name })
@@ -24,17 +27,13 @@ export function replayOf (
 ): RunRow {
   const id = uuidv7(clock.ms())
   const job = known.jobs.get(run.name)
-  const isEdited = edited !== undefined && job !== undefined
-  const data = isEdited ? edited : run.data
-  const serial = isEdited ? job.serial?.(data) ?? run.serial : run.serial
-  const target = isEdited ? job.target?.(data) ?? run.target : run.target
+  const work = edited === undefined || job === undefined ? workOf(run) : workOfEdited(run, job, edited)
+  const { serial, ...rest } = work
   return newRun({
+    ...rest,
     _id: id,
     workspaceId: run.workspaceId,
     name: run.name,
-    v: isEdited ? job.version : run.v,
-    data,
-    dataHash: isEdited ? dataHash(data) : run.dataHash,
     queue: run.queue,
     lane,
     cost: run.cost,
@@ -43,10 +42,20 @@ export function replayOf (
     replayOf: run._id,
     replays: round + 1,
     ...(serial === undefined ? {} : { serial, seq: run.seq?.startsWith('v') === true ? run.seq : seqOf(id) }),
-    ...(target === undefined ? {} : { target }),
-    ...(run.actor === undefined ? {} : { actor: run.actor }),
-    ...(run.isReplay === undefined ? {} : { isReplay: run.isReplay })
+    ...present({ actor: run.actor, isReplay: run.isReplay })
   })
+}
+
+type Work = Pick<RunRow, 'v' | 'data' | 'dataHash'> & { serial?: string, target?: string }
+
+function workOf ({ v, data, dataHash, serial, target }: RunRow): Work {
+  return { v, data, dataHash, ...present({ serial, target }) }
+}
+
+function workOfEdited (run: RunRow, job: JobDefinition, data: unknown): Work {
+  const serial = job.serial?.(data) ?? run.serial
+  const target = job.target?.(data) ?? run.target
+  return { v: job.version, data, dataHash: dataHash(data), ...present({ serial, target }) }
 }
 
 /**

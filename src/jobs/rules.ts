@@ -49,8 +49,8 @@ export function createRuleService ({ rules, letters, runs, service, tx }: Collab
     async put (actor: Actor, wanted: readonly Rule[]): Promise<Rule[]> {
       const workspaceId = ownerOf(actor)
       await tx(async (session) => {
-        await rules.replace(session, workspaceId, wanted.map(({ fingerprint, fromVersion, ratePerS = 10, lane = 'bulk' }) => ({
-          _id: uuidv7(), workspaceId, fingerprint, fromVersion, ratePerS, lane, by: actor.id
+        await rules.replace(session, workspaceId, wanted.map((rule) => ({
+          _id: uuidv7(), workspaceId, ratePerS: 10, lane: 'bulk', ...rule, by: actor.id
         })))
       })
       return await this.list(actor)

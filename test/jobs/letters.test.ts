@@ -35,11 +35,13 @@ function bind (app: FastifyInstance): void {
 }
 
 const place = await stage(t, { jobs: [order], subscribers: [hear] }, bind)
-const { app, ann, bob, operator, call } = place
+const { app, ann, bob, operator, call, post } = place
+const replay = async (payload: object) => await post('/dead-letters/replay', payload)
 
 async function die (workspaceId: string, from: number, count: number): Promise<string[]> {
-  const added = await app.tx(async (session) => await app.jobs.addMany(session, order, Array.from({ length: count }, (_, i) =>
-    ({ data: { n: from + i, email: 'a@example.org' }, options: { workspaceId } }))))
+  const items = Array.from({ length: count }, (_, i) =>
+    ({ data: { n: from + i, email: 'a@example.org' }, options: { workspaceId } }))
+  const added = await app.tx(async (session) => await app.jobs.addMany(session, order, items))
   const ids = added.map(({ id }) => id)
   await until('dead', async () => await place.count('jobs.runs', { _id: { $in: ids }, state: 'dead' }) === count)
   return ids
@@ -63,7 +65,7 @@ t.test('a death is told in its transaction: each run, and each new kind of troub
 
 t.test('groups and lists show a workspace its own, an operator all', async (t) => {
   const mine = await call('/dead-letters/groups')
-  t.match(mine, { status: 200, body: { data: [{ count: 20, name: order.name, class: 'permanent', code: 'test.wrong' }] } })
+  t.match(mine.body.data, [{ count: 20, name: order.name, class: 'permanent', code: 'test.wrong' }])
   t.equal(mine.body.data.length, 1)
   const all = await call('/dead-letters/groups', { as: operator })
   t.match(all.body.data, [
@@ -77,7 +79,7 @@ t.test('groups and lists show a workspace its own, an operator all', async (t) =
   t.equal(second.body.page.hasMore, false)
   const foreign = first.body.data[0].id as string
   t.match(await call(`/dead-letters/${foreign}`, { as: bob }), { status: 404, body: { code: 'jobs.letter_not_found' } })
-  t.match(await call(`/dead-letters/${foreign}`, { as: operator }), { status: 200, body: { attempts: [{ outcome: 'dead' }] } })
+  t.match((await call(`/dead-letters/${foreign}`, { as: operator })).body, { attempts: [{ outcome: 'dead' }] })
   t.equal((await call(`/dead-letters?workspaceId=${ann.workspaceId}`, { as: bob })).body.data.length, 0)
   t.match(await call('/dead-letters', { as: place.guest }), { status: 403 })
 })
@@ -87,13 +89,14 @@ t.test('data is shown without what its job hides, and edited data is validated a
   const letter = await letterOf(id)
   const path = `/dead-letters/${letter}`
   t.match(await call(path), { body: { data: { n: 50, email: hidden }, isEdited: false } })
-  t.match(await call(`/runs/${id}`), { body: { state: 'dead', data: { email: hidden }, attempts: [{ code: 'test.wrong' }] } })
+  t.match((await call(`/runs/${id}`)).body,
+    { state: 'dead', data: { email: hidden }, attempts: [{ code: 'test.wrong' }] })
   const wrong = await call(path, { method: 'PATCH', payload: { data: { n: 'x' } } })
   t.match(wrong, { status: 422, body: { code: 'jobs.schema_mismatch', errors: [{ pointer: '/n' }] } })
   t.match(await call(path), { body: { isEdited: false } }, 'nothing of it was kept')
   const good = await call(path, { method: 'PATCH', payload: { data: { isGood: true, email: hidden } } })
   t.match(good, { status: 200, body: { isEdited: true, data: { n: 50, isGood: true, email: hidden } } })
-  const replayed = await call('/dead-letters/replay', { method: 'POST', payload: { ids: [letter] } })
+  const replayed = await replay({ ids: [letter] })
   t.match(replayed, { status: 200, body: { replayed: [{ id: letter }], refused: [] } })
   const runId = replayed.body.replayed[0].runId as string
   await until('done', async () => await place.count('jobs.runs', { _id: runId, state: 'done' }) === 1)
@@ -101,8 +104,9 @@ t.test('data is shown without what its job hides, and edited data is validated a
     { replayOf: id, replays: 1, lane: 'bulk', data: { n: 50, email: 'a@example.org', isGood: true } })
   t.match(await call(path), { body: { state: 'replayed', replayRunId: runId, closedBy: ann.userId } })
   t.equal(await place.count('jobs.runs', { _id: id, expireAt: { $exists: true } }), 1, 'the dead run may go')
-  t.match(await call(path, { method: 'PATCH', payload: { data: { n: 1 } } }), { status: 409, body: { code: 'jobs.letter_closed' } })
-  t.match((await call('/dead-letters/replay', { method: 'POST', payload: { ids: [letter] } })).body,
+  t.match(await call(path, { method: 'PATCH', payload: { data: { n: 1 } } }),
+    { status: 409, body: { code: 'jobs.letter_closed' } })
+  t.match((await replay({ ids: [letter] })).body,
     { replayed: [], refused: [{ id: letter, code: 'jobs.letter_closed' }] })
   t.equal(taken.filter((n) => n === 50).length, 1)
 })
@@ -110,14 +114,15 @@ t.test('data is shown without what its job hides, and edited data is validated a
 t.test('a filter is tried dry first, then replayed by a run that keeps the rate', async (t) => {
   const { body: { data: [{ fingerprint }] } } = await call('/dead-letters/groups')
   const filter = { fingerprint }
-  t.match(await call('/dead-letters/replay', { method: 'POST', payload: { filter, dryRun: true } }),
+  t.match(await replay({ filter, dryRun: true }),
     { status: 200, body: { matched: 20, replayed: [], refused: [] } })
   t.equal(await place.count('jobs.letters', { state: 'replayed', fingerprint }), 1, 'a dry run changes nothing')
-  t.match(await call('/dead-letters/replay', { method: 'POST', payload: {} }), { status: 422, body: { code: 'jobs.schema_mismatch' } })
+  t.match(await replay({}), { status: 422, body: { code: 'jobs.schema_mismatch' } })
   isMended = true
-  const started = await call('/dead-letters/replay', { method: 'POST', payload: { filter, ratePerS: 20, lane: 'default' } })
+  const started = await replay({ filter, ratePerS: 20, lane: 'default' })
   t.match(started, { status: 202, body: { type: 'jobs.replay-letters' } })
-  await until('all replayed', async () => await place.count('jobs.runs', { 'cause.id': started.body.id, state: 'done' }) === 20)
+  const done = { 'cause.id': started.body.id, state: 'done' }
+  await until('all replayed', async () => await place.count('jobs.runs', done) === 20)
   isMended = false
   const runs = await app.db.collection('jobs.runs').find({ 'cause.id': started.body.id }).sort({ runAt: 1 }).toArray()
   const gaps = runs.slice(1).map((run, i) => run['runAt'].getTime() - runs[i]?.['runAt'].getTime())
@@ -133,18 +138,18 @@ t.test('P20: a handler that stays broken is replayed three times, then refused',
   t.equal(await place.count('jobs.events', { type: groupOpened.name, workspaceId: ann.workspaceId }), 2,
     'after all were closed the next one is news again')
   for (let round = 1; round <= 3; round++) {
-    const { body } = await call('/dead-letters/replay', { method: 'POST', payload: { ids: [await letterOf(id)], ratePerS: 1000 } })
+    const { body } = await replay({ ids: [await letterOf(id)], ratePerS: 1000 })
     id = body.replayed[0].runId as string
     await until('dead again', async () => await letterOf(id) !== '')
     t.match(await call(`/dead-letters/${await letterOf(id)}`), { body: { round, state: 'open' } })
   }
   const ids = [await letterOf(id)]
   const refused = { status: 409, body: { code: 'jobs.replay_loop' } }
-  t.match(await call('/dead-letters/replay', { method: 'POST', payload: { ids } }), refused)
+  t.match(await replay({ ids }), refused)
   const filter = { name: order.name, code: 'test.wrong' }
-  const dry = await call('/dead-letters/replay', { method: 'POST', payload: { filter, dryRun: true } })
+  const dry = await replay({ filter, dryRun: true })
   t.match(dry.body, { matched: 1, refused: [{ id: ids[0], code: 'jobs.replay_loop' }] })
-  const run = await call('/dead-letters/replay', { method: 'POST', payload: { filter } })
+  const run = await replay({ filter })
   await until('the run ended', async () => await place.count('jobs.runs', { _id: run.body.id, state: 'done' }) === 1)
   t.equal(await place.count('jobs.letters', { _id: ids[0], state: 'open' }), 1, 'a filter leaves it where it is')
 })
@@ -156,7 +161,8 @@ t.test('letters are discarded with a reason, and given out line by line', async 
   const lines = answer.body.trim().split('\n').map((line) => JSON.parse(line) as { data: { n: number, email: string } })
   t.equal(lines.length, 4)
   t.ok(lines.every(({ data }) => data.email === hidden))
-  const discard = { method: 'POST', payload: { filter: { name: order.name, code: 'test.wrong' }, reason: 'a test' } } as const
+  const payload = { filter: { name: order.name, code: 'test.wrong' }, reason: 'a test' }
+  const discard = { method: 'POST', payload } as const
   t.match(await call('/dead-letters/discard', { ...discard, as: bob }), { body: { discarded: 0 } })
   t.match(await call('/dead-letters/discard', discard), { status: 200, body: { discarded: 4, hasMore: false } })
   t.match((await call('/dead-letters?state=discarded')).body.data, [{ reason: 'a test', closedBy: ann.userId }])
@@ -170,7 +176,7 @@ t.test('a rule replays what older code left, once all workers have the version',
   await letters.updateOne({ _id: letter }, { $set: { codeVersion: '0.0.9' } })
   const { fingerprint = '' } = await letters.findOne({ _id: letter }) ?? {}
   const rules = (fromVersion: string) => ({ method: 'PUT', payload: { data: [{ fingerprint, fromVersion }] } }) as const
-  t.match(await call('/dead-letters/rules', rules('99')), { status: 200, body: { data: [{ fromVersion: '99', ratePerS: 10 }] } })
+  t.match((await call('/dead-letters/rules', rules('99'))).body.data, [{ fromVersion: '99', ratePerS: 10 }])
   t.same((await call('/dead-letters/rules', { as: bob })).body.data, [], 'rules belong to a workspace')
   t.match(await call('/dead-letters/rules', rules('x')), { status: 400 })
   t.equal(await app.letterRules.applyAll('0.1.0', app.log), 0, 'the version is not there yet')

@@ -59,6 +59,8 @@ export async function stage (
     guest: await quickSignIn(app, { workspaceId: ann.workspaceId, roles: ['guest'] }),
     operator: await quickSignIn(app, { roles: ['owner', 'operator'] }),
     call,
+    post: async (url: string, payload: object, as: Call['as'] = ann) =>
+      await call(url, { method: 'POST', payload, as }),
     async count (collection: string, filter: object): Promise<number> {
       return await app.db.collection(collection).countDocuments(filter)
     }

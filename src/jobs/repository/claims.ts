@@ -120,7 +120,7 @@ export function createClaimRepository (db: Db) {
       return await this.byClaim([id], start.claim)
     },
 
-    /** Ends the start as done inside the transaction of its effect; false when another has the run or it is cancelled. */
+    /** Ends the start as done inside the transaction of its effect; false where it is superseded or cancelled. */
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
       const { matchedCount } = await rows.updateOne(effective(key), {
         $set: {

@@ -43,7 +43,8 @@ export function createControlRepository (db: Db) {
     /** Notes on a running run that nobody wants it any more: from now on it commits nothing. */
     async askToCancel (scope: Scope, id: string, cancel: Cancel): Promise<boolean> {
       const { matchedCount } = await rows.updateOne(
-        { _id: id, ...within(scope), state: 'running' }, [{ $set: { cancel: { $ifNull: ['$cancel', literal(cancel)] } } }])
+        { _id: id, ...within(scope), state: 'running' },
+        [{ $set: { cancel: { $ifNull: ['$cancel', literal(cancel)] } } }])
       return matchedCount === 1
     },
 
@@ -58,7 +59,8 @@ export function createControlRepository (db: Db) {
       const found = await rows.find(live, { projection: { _id: 1 } }).limit(pages).toArray()
       const asked = found.map(({ _id }) => _id)
       if (asked.length > 0) {
-        await rows.updateMany({ _id: { $in: asked }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+        await rows.updateMany(
+          { _id: { $in: asked }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
       }
       return { cancelled: modifiedCount, asked }
     },
@@ -128,7 +130,8 @@ export function defined<T extends object> (fields: T): { [K in keyof T]?: Exclud
 export function idRange (
   { from, to, after }: { from?: string | undefined, to?: string | undefined, after?: string | undefined }
 ): { _id?: { $gte?: string, $lt?: string } } {
-  const until = [...(to === undefined ? [] : [idFloor(new Date(to))]), ...(after === undefined ? [] : [after])].sort()[0]
+  const ends = [to === undefined ? [] : [idFloor(new Date(to))], after === undefined ? [] : [after]].flat()
+  const until = ends.sort()[0]
   if (from === undefined && until === undefined) return {}
   return {
     _id: {

@@ -21,7 +21,9 @@ export function createEventPages (db: Db) {
 
   return {
     /** Newest first, one more than `limit`. */
-    async list (scope: Scope, filter: LogFilter, { after, limit }: { after?: string, limit: number }): Promise<EventRow[]> {
+    async list (
+      scope: Scope, filter: LogFilter, { after, limit }: { after?: string, limit: number }
+    ): Promise<EventRow[]> {
       return await rows.find(filterOf(scope, filter, after)).sort({ _id: -1 }).limit(limit + 1)
         .maxTimeMS(mostMs).toArray()
     },

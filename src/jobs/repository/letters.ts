@@ -119,9 +119,8 @@ export function createLetterRepository (db: Db) {
           }
         }
       })), { session })
-      await runs.updateMany({ _id: { $in: letters.map(({ runId }) => runId) }, state: 'dead' }, { $set: { expireAt } }, {
-        session
-      })
+      await runs.updateMany(
+        { _id: { $in: letters.map(({ runId }) => runId) }, state: 'dead' }, { $set: { expireAt } }, { session })
     },
 
     /** What a replay refused is free again. */
@@ -155,7 +154,8 @@ const byTrouble = {
   name: first('name'), class: first('class'), code: first('code'), message: first('message')
 }
 const ofWorkspaces = {
-  count: { $sum: '$count' }, firstAt: { $min: '$firstAt' }, lastAt: { $max: '$lastAt' }, sampleId: { $max: '$sampleId' },
+  count: { $sum: '$count' }, firstAt: { $min: '$firstAt' }, lastAt: { $max: '$lastAt' },
+  sampleId: { $max: '$sampleId' },
   name: first('name'), class: first('class'), code: first('code'), message: first('message')
 }
 
