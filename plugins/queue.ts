@@ -16,6 +16,7 @@ import { createLoneStart, type LoneStart } from './queue/executing.ts'
 import { leadTogether } from './queue/leading.ts'
 import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { addScheduling } from './queue/scheduling.ts'
 import { createWaker } from './queue/wake.ts'
@@ -94,6 +95,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
+  decorateOperating(app, waker)
   if (offline) return
 
   app.healthChecks.add({
@@ -131,6 +133,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
 
   app.addHook('onReady', async () => {
     if (role === 'worker') bindings.check()
+    await app.subscriberDuty.register()
     await runtime?.start()
     leases.start()
   })

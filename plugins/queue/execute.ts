@@ -100,6 +100,7 @@ export function createExecutor (parts: ExecuteParts) {
         started, 5000, { cause: 'not_ready', code: 'no_handler', message: '' }
       )
     }
+    if (run.cancel !== undefined) return await outcomes.cancel(started)
     // Another worker, of a newer version, knows what to do with it.
     if (bound.version < run.v) {
       return await outcomes.again(started, 1000, { cause: 'not_ready', code: 'newer_version', message: '' })
@@ -158,6 +159,8 @@ export function createExecutor (parts: ExecuteParts) {
     /** Deliveries at work, each with the runs that follow in its place. */
     activeCount: () => rows,
     isActive: (id: string) => active.has(id),
+    /** Aborts a run that nobody wants any more; its commit is refused from now on. */
+    cancel (id: string) { active.get(id)?.abort(new RunAborted('cancelled')) },
     /** Nothing follows in place any more. */
     drain () { isDraining = true },
     /** From now on a claimed run goes back uncounted. */

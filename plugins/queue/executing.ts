@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import {
-  createClaimRepository, createWorkerRepository, type RunAborted, type RunRow, type StartKey
+  createBurials, createClaimRepository, createLetterRepository, createWorkerRepository, type RunAborted, type RunRow, type StartKey
 } from '../../src/jobs/index.ts'
 import type { Bindings } from './bindings.ts'
 import { createStarts } from './claims.ts'
@@ -36,7 +36,8 @@ export function buildExecutor (app: FastifyInstance, parts: ExecutingParts) {
   const starts = createStarts({ claims, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
   const executor = createExecutor({
     ...parts, claims, starts, workers, tx, clock, log, jobs, boundOf: bindings.of,
-    publish: createRunPublisher(live, clock, log)
+    publish: createRunPublisher(live, clock, log),
+    onBuried: createBurials({ letters: createLetterRepository(db), events: () => app.events })
   })
   return { claims, workers, starts, executor }
 }

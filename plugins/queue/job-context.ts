@@ -40,12 +40,20 @@ export function createJobContext ({ claims, tx, clock, log, jobs, publish }: Par
     throw error
   }
 
+  /** Another start has the run, or nobody wants it any more. */
+  async function refused (): Promise<never> {
+    if (!await claims.isCancelled(key)) return superseded()
+    const error = new RunAborted('cancelled')
+    abort.abort(error)
+    throw error
+  }
+
   async function guarded<T> (
     guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>
   ): Promise<T> {
     abort.signal.throwIfAborted()
     return await tx(async (session) => {
-      if (!await guard(session)) superseded()
+      if (!await guard(session)) await refused()
       return await work(session)
     })
   }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { queues, type Clock, type LeaseTurn, type Log, type Queue } from '../../src/kernel/index.ts'
 import type { RelayRepository } from '../../src/jobs/index.ts'
+import type { Duty } from './duties.ts'
+import type { Pauses } from './pauses.ts'
 import type { Recovery } from './recovery.ts'
 import type { Relay } from './relay.ts'
 import type { Targets } from './targets.ts'
@@ -17,6 +19,9 @@ interface Parts {
   relay: Relay
   recovery: Recovery
   targets: Targets
+  pauses: Pauses
+  /** What is looked at every ten seconds besides. */
+  duties: readonly Duty[]
   view: WorkersView
   runs: RelayRepository
   clock: Clock
@@ -36,7 +41,7 @@ const quietTurn = (): Turn => (
 )
 
 /** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
-export function createKeeper ({ relay, recovery, targets, view, runs, clock, log }: Parts) {
+export function createKeeper ({ relay, recovery, targets, pauses, duties, view, runs, clock, log }: Parts) {
   let next = quietTurn()
   let isLeading = false
   let ring: (() => void) | undefined
@@ -85,7 +90,7 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
   async function turn (isPoll: boolean): Promise<boolean> {
     const now = next
     next = quietTurn()
-    if (now.hasHolds || isPoll) await targets.load()
+    if (now.hasHolds || isPoll) await Promise.all([targets.load(), pauses.load()])
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
     const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
@@ -130,6 +135,7 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
       await recovery.returnLost()
       await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
+      for (const duty of duties) await duty()
     }
   }
 

@@ -1,11 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createDedupeRepository, createLeaseRepository, createRelayRepository, createWorkerRepository
+  createClaimRepository, createDedupeRepository, createLeaseRepository, createPauseRepository, createRelayRepository,
+  createWorkerRepository
 } from '../../src/jobs/index.ts'
 import { createDelivery } from './delivery.ts'
+import { createDuties } from './duties.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
+import { createPauses } from './pauses.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
 import { createTargets } from './targets.ts'
@@ -24,7 +27,8 @@ export function buildKeeper (
   const delivery = createDelivery(connection, prefix)
   const view = createWorkersView({ workers, clock, isGone: processes.isGone })
   const targets = createTargets({ workers, runs, clock })
-  const relay = createRelay({ runs, delivery, view, targets, clock, onPublished: metrics.released })
+  const pauses = createPauses(createPauseRepository(db))
+  const relay = createRelay({ runs, delivery, view, targets, pauses, clock, onPublished: metrics.released })
   const recovery = createRecovery({
     runs,
     claims: createClaimRepository(db),
@@ -44,7 +48,9 @@ export function buildKeeper (
     },
     log
   })
-  const keeper = createKeeper({ relay, recovery, targets, view, runs, clock, log })
+  const keeper = createKeeper({
+    relay, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock, log
+  })
   const offWake = onWake(bus, (wake) => { if (keeper.isLeading()) keeper.wake(wake) })
   const offWorkers = onWorkers(bus, () => { if (keeper.isLeading()) keeper.workersChanged() })
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { freePlaces, shareLanes, type Candidate, type Delivery, type RelayRepository } from '../../src/jobs/index.ts'
 import { lanes, queues, type Clock, type Lane, type Queue } from '../../src/kernel/index.ts'
 import type { DeliveryPort } from './delivery.ts'
+import type { Pauses } from './pauses.ts'
 import type { Targets } from './targets.ts'
 import type { WorkersView } from './workers-view.ts'
 
@@ -10,12 +11,13 @@ interface Parts {
   delivery: DeliveryPort
   view: WorkersView
   targets: Targets
+  pauses: Pauses
   clock: Clock
   onPublished: (queue: string, count: number) => void
 }
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
-export function createRelay ({ runs, delivery, view, targets, clock, onPublished }: Parts) {
+export function createRelay ({ runs, delivery, view, targets, pauses, clock, onPublished }: Parts) {
   const starts = new Map<string, { sinceMs: number, count: number, perSec: number }>()
   const windows = new Map<string, Window>()
 
@@ -90,7 +92,8 @@ export function createRelay ({ runs, delivery, view, targets, clock, onPublished
     const late = candidates.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
     await runs.expire(late.map((run) => run._id), now)
     const inTime = candidates.filter((run) => !late.includes(run))
-    const able = await keep(inTime, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))
+    const open = await keep(inTime, 'paused', (run) => !pauses.isPaused(run))
+    const able = await keep(open, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))
     const reachable = await keep(able, 'target', (run) => targets.mayGo(run))
     const turns = await turnsOf(reachable, now)
     return await keep(reachable, 'serial', (run) => run.serial === undefined || turns.has(run._id))

@@ -6,10 +6,12 @@ import {
 } from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
+import { onCancel } from './control.ts'
 import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
+import { createStartRates } from './start-rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
 import { tellWorkers } from './wake.ts'
@@ -17,6 +19,7 @@ import { startWatchdog } from './watchdog.ts'
 
 const seenEveryMs = 3000
 const strangersEveryMs = 10_000
+const cancelledEveryMs = 3000
 
 interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> {
   groups: readonly string[]
@@ -43,10 +46,19 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     killDead: processes.killDead,
     onSolo: metrics.solo
   })
+  const rates = createStartRates(60_000 / seenEveryMs)
+  const counted = {
+    ...metrics,
+    started (run: RunRow) {
+      rates.add(run.queue)
+      metrics.started(run)
+    }
+  }
   const { claims, workers, starts, executor } = buildExecutor(app, {
-    bindings, codeVersion, wake, metrics, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
+    bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })
   const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
+  const offCancel = onCancel(app.bus, executor.cancel)
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
   const guard = createLoopGuard(consumers, log, () => {
@@ -74,6 +86,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       codeVersion,
       queues: Object.fromEntries(consumers.map(({ queue, concurrency }) => [queue, concurrency()])),
       handles: bindings.handles(),
+      startsPerMin: rates.turn(),
       rssBytes: process.memoryUsage.rss(),
       lagMs: guard.takeWorstMs(),
       seenAt: clock.now()
@@ -87,6 +100,12 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       const isOld = start.startedAt !== undefined && clock.ms() - start.startedAt.getTime() > strangersEveryMs
       if (isOld && !executor.isActive(start.id)) await claims.crash(start, clock.now(), 0)
     }
+  }
+
+  /** What a message that was lost said. */
+  async function abortCancelled (): Promise<void> {
+    if (executor.activeCount() === 0) return
+    for (const id of await claims.cancelledOf(processes.id)) executor.cancel(id)
   }
 
   async function deliverAgain (queue: Queue, forMs: number): Promise<number> {
@@ -127,6 +146,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       every(seenEveryMs, see)
       every(1000, async () => { for (const consumer of consumers) await consumer.watch() })
       every(strangersEveryMs, returnStrangers)
+      every(cancelledEveryMs, abortCancelled)
     },
 
     redisCameBack () { for (const consumer of consumers) consumer.redisCameBack() },
@@ -134,6 +154,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     /** Ends without costing an attempt: waits, then aborts, then gives back (`jobs.md` 4.3). */
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
+      offCancel()
       if (consumers.length === 0) return
       guard.stop()
       executor.drain()

@@ -10,6 +10,7 @@ export function createWorkersView (
   let concurrency = new Map<string, number>()
   let versions = new Map<string, number>()
   let living = new Set<string>()
+  let codeVersions: string[] = []
   let signature = ''
 
   return {
@@ -19,6 +20,7 @@ export function createWorkersView (
       const gone = rows.filter(isGone).map((row) => row._id)
       const alive = rows.filter((row) => !gone.includes(row._id) && clock.ms() - row.seenAt.getTime() < livingMs)
       living = new Set(alive.map((row) => row._id))
+      codeVersions = alive.map((row) => row.codeVersion)
       concurrency = sumQueues(alive)
       versions = versionsOf(alive)
       const seen = JSON.stringify([[...concurrency], [...versions]])
@@ -26,6 +28,8 @@ export function createWorkersView (
       signature = seen
       return { gone, isChanged }
     },
+    /** Of each living worker. */
+    codeVersions: (): readonly string[] => codeVersions,
     isLiving: (id: string) => living.has(id),
     concurrencyOf: (queue: string) => concurrency.get(queue) ?? 0,
     /** Whether a worker that consumes the queue knows the name at that version. */

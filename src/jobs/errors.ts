@@ -11,5 +11,11 @@ export const JobsError = defineErrors('jobs', {
   rrule_unsupported: { kind: 'invalid', message: 'This recurrence rule is not supported.' },
   zone_unknown: { kind: 'invalid', message: 'No time zone has this name.' },
   slot_in_past: { kind: 'invalid', message: 'Every slot of the rule is in the past.' },
+  run_finished: { kind: 'conflict', message: 'The run is past the state in which this can be done.' },
+  letter_not_found: { kind: 'not_found', message: 'No dead letter has this id.' },
+  letter_closed: { kind: 'conflict', message: 'The dead letter was replayed or discarded already.' },
+  replay_loop: { kind: 'conflict', message: 'The run was replayed three times already and still dies.' },
+  replay_refused: { kind: 'conflict', message: 'This is not replayed: its effect must not happen again.' },
+  queue_unknown: { kind: 'not_found', message: 'No queue has this name.' },
   stale_version: { kind: 'conflict', message: 'The subject has an event of this version already.' }
 })

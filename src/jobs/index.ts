@@ -1,23 +1,34 @@
 export { permissions } from './access.ts'
+export { createBurials, type OnBuried } from './burials.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
+export { createEventService, type EventService } from './event-service.ts'
+export { groupOpened, runDead } from './events.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
+export { replayEvents, replayLetters } from './jobs.ts'
 export { dataHash, deliveryId } from './keys.ts'
 export { nextConcurrency } from './loop-guard.ts'
+export { createLetterService, type LetterService } from './letters.ts'
 export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
+export { createQueueControl, type QueueControl } from './queue-control.ts'
 export { createRecurrence } from './recurrence.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  createClaimRepository, createEventRepository, createDedupeRepository, createLeaseRepository, createPoisonRepository,
-  createRelayRepository, createRunRepository, createScheduleRepository, createSlotRepository, createWorkerRepository,
-  type Candidate, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type Outcome,
-  type RelayRepository, type ScheduleRepository, type SlotRepository,
+  createClaimRepository, createControlRepository, createDedupeRepository, createEventPages, createEventRepository,
+  createLeaseRepository, createLetterRepository, createPauseRepository, createPoisonRepository, createRelayRepository,
+  createRuleRepository, createRunRepository, createScheduleRepository, createSlotRepository, createSubscriberRepository,
+  createWorkerRepository,
+  type Candidate, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type Letter,
+  type Outcome, type Pause, type PauseRepository, type RelayRepository, type ScheduleRepository, type SlotRepository,
   type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
+export { compareVersions } from './replay.ts'
+export { createRuleService, type RuleService } from './rules.ts'
+export { createRunControl, type RunControl } from './run-control.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
 export { createScheduleAccess } from './schedules/access.ts'
 export { checkDeclared, createDeclarer } from './schedules/declare.ts'
@@ -34,7 +45,16 @@ export {
 export { createSchedulesService, type SchedulesService } from './schedules/service.ts'
 export { createTicker, type Ticker } from './schedules/ticker.ts'
 export { createSlotWriter } from './schedules/writer.ts'
+export {
+  CancelManySchema, CancelSchema, CancelledSchema, DiscardReportSchema, EventPageSchema, EventQuerySchema,
+  EventReplayReportSchema, EventReplaySchema, GroupListSchema, GroupQuerySchema, LetterDetailSchema,
+  LetterDiscardSchema,
+  LetterEditSchema, LetterExportQuerySchema, LetterPageSchema, LetterQuerySchema, LetterReplaySchema, PauseSchema,
+  QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
+  RunPatchSchema, RunQuerySchema, schemas
+} from './schemas.ts'
 export { createJobSender, workspaceOf } from './sender.ts'
 export { createQuarantine, type Quarantine } from './solo.ts'
+export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'

@@ -36,7 +36,9 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'live', keys: { queue: 1, publishedAt: 1 }, partialFilterExpression: { isLive: true } },
       { name: 'worker', keys: { worker: 1 }, partialFilterExpression: { state: 'running' } },
       { name: 'target', keys: { target: 1 }, partialFilterExpression: { state: 'pending', target: { $exists: true } } },
-      { name: 'created', keys: { workspaceId: 1, createdAt: 1 } },
+      // Ids rise with the time of creation: a list of a workspace, newest first, is this index read backwards.
+      { name: 'created', keys: { workspaceId: 1, _id: 1 } },
+      { name: 'dead', keys: { workspaceId: 1, name: 1, _id: 1 }, partialFilterExpression: { state: 'dead' } },
       { name: 'cause', keys: { 'cause.id': 1 }, partialFilterExpression: { 'cause.id': { $exists: true } } },
       {
         name: 'schedule',
@@ -56,10 +58,21 @@ export const collections: readonly CollectionDefinition[] = [
     name: 'jobs.letters',
     indexes: [
       { name: 'fingerprint', keys: { state: 1, fingerprint: 1 } },
-      { name: 'failed', keys: { workspaceId: 1, failedAt: 1 } },
       // What every worker asks for: runs of these start solo.
-      { name: 'poison', keys: { class: 1, state: 1, failedAt: -1 }, partialFilterExpression: { class: 'poison' } }
+      { name: 'poison', keys: { class: 1, state: 1, failedAt: -1 }, partialFilterExpression: { class: 'poison' } },
+      { name: 'failed', keys: { workspaceId: 1, state: 1, _id: 1 } },
+      { name: 'replaying', keys: { replayBy: 1, _id: 1 }, partialFilterExpression: { replayBy: { $exists: true } } },
+      // Set when a letter is closed: 30 days.
+      { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
     ]
+  },
+  // Where deaths of one fingerprint meet that might each be the first; rules that replay one after a deploy.
+  { name: 'jobs.groups', indexes: [{ name: 'opened', keys: { openedAt: 1 }, expireAfterSeconds: 90 * 86_400 }] },
+  { name: 'jobs.rules', indexes: [{ name: 'owner', keys: { workspaceId: 1 } }] },
+  { name: 'jobs.pauses', indexes: [] },
+  {
+    name: 'jobs.subscribers',
+    indexes: [{ name: 'subscriber', keys: { event: 1, name: 1 }, unique: true }]
   },
   {
     name: 'jobs.events',

@@ -41,3 +41,9 @@ export function subjectSerial (subscriber: string, { type, id }: Subject): strin
 export function deliveryId (runId: string, release: number): string {
   return `r-${runId}-${release}`
 }
+
+/** The least id that a run, event or letter of this instant can have: ids rise with time. */
+export function idFloor (at: Date | number): string {
+  const time = (typeof at === 'number' ? at : at.getTime()).toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`
+}

@@ -14,6 +14,8 @@ export interface Attempt {
 /** Which run answers for others of its key; `isActive` as far as it is known, `until` the end of a throttle window. */
 export interface DedupeOfRun { key: string, mode: Dedupe['mode'], until?: Date, isActive: boolean }
 
+export interface Cancel { reason: string, by: string, at: Date }
+
 /** A document of `jobs.runs` (`jobs.md` 3.5). */
 export interface RunRow {
   _id: string
@@ -51,6 +53,13 @@ export interface RunRow {
   progress?: Progress
   result?: unknown
   error?: { class: string, code: string, message: string }
+  /** Asked for while it ran, or how it ended: nothing of it is committed any more. */
+  cancel?: Cancel
+  /** The dead run that this one does again, and which round of its origin it is. */
+  replayOf?: string
+  replays?: number
+  /** Hears an event that was heard before. */
+  isReplay?: boolean
   cause?: Origin
   actor?: ActorRef
   trace?: string

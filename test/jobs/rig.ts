@@ -13,6 +13,7 @@ import pubsub from '../../plugins/pubsub.ts'
 import queue from '../../plugins/queue.ts'
 import type { OwnProcess, RuntimeLimits } from '../../plugins/queue/own-process.ts'
 import telemetry from '../../plugins/telemetry.ts'
+import jobsWorkers from '../../workers/jobs.ts'
 import type { Declarations } from '../../src/kernel/index.ts'
 import { testStores } from '../stores.ts'
 
@@ -55,6 +56,7 @@ export async function rig (
   })
   await app.register(events)
   app.declare({ domain: 'test', ...declared })
+  if (role === 'worker') await app.register(jobsWorkers)
   bind?.(app)
   await app.after()
   await migrate({ url: place.mongoUrl, database: place.name }, app.registry.collections.values())

@@ -19,6 +19,17 @@ export interface Letter {
   state: 'open' | 'replayed' | 'discarded'
   codeVersion: string
   failedAt: Date
+  /** How often the origin of the run was replayed before it died this time. */
+  round?: number
+  /** What an operator made of the data of the run. */
+  data?: unknown
+  /** The replay that has chosen it. */
+  replayBy?: string
+  replayRunId?: string
+  closedAt?: Date
+  closedBy?: string
+  reason?: string
+  expireAt?: Date
 }
 
 /** How a start ended; differing ones ride in one bulk. */
@@ -39,6 +50,9 @@ function isStartable ({ runAt, target, heldBy }: RunRow, now: Date): boolean {
 }
 
 const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
+
+/** The same start as long as nobody asked to cancel it: what is cancelled has no effect any more. */
+const effective = (key: StartKey) => ({ ...running(key), cancel: { $exists: false } })
 
 /** Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). */
 export function createClaimRepository (db: Db) {
@@ -108,9 +122,9 @@ export function createClaimRepository (db: Db) {
       return await this.byClaim([id], start.claim)
     },
 
-    /** Ends the start as done inside the transaction of its effect; false when another start has the run. */
+    /** Ends the start as done inside the transaction of its effect; false where it is superseded or cancelled. */
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
-      const { matchedCount } = await rows.updateOne(running(key), {
+      const { matchedCount } = await rows.updateOne(effective(key), {
         $set: {
           state: 'done', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('done', now.getTime()),
           ...(result === undefined ? {} : { result })
@@ -119,10 +133,22 @@ export function createClaimRepository (db: Db) {
       return matchedCount === 1
     },
 
-    /** Guards a transaction in the middle of a start; false when another start has the run. */
+    /** Whether a guard refused because somebody asked to cancel the start. */
+    async isCancelled (key: StartKey): Promise<boolean> {
+      return await rows.findOne({ ...running(key), cancel: { $exists: true } }, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Runs at work in this worker that somebody asked to cancel. */
+    async cancelledOf (worker: string): Promise<string[]> {
+      const found = await rows.find(
+        { state: 'running', worker, cancel: { $exists: true } }, { projection: { _id: 1 } }).toArray()
+      return found.map(({ _id }) => _id)
+    },
+
+    /** Guards a transaction in the middle of a start; false when another start has the run or it is cancelled. */
     async touch (session: Session, key: StartKey, now: Date, progress?: Progress): Promise<boolean> {
       const { matchedCount } = await rows.updateOne(
-        running(key), { $set: { updatedAt: now, ...(progress === undefined ? {} : { progress }) } }, { session })
+        effective(key), { $set: { updatedAt: now, ...(progress === undefined ? {} : { progress }) } }, { session })
       return matchedCount === 1
     },
 
@@ -141,21 +167,30 @@ export function createClaimRepository (db: Db) {
     async end (
       outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, session?: Session
     ): Promise<number> {
-      const operations = groupDone(outcomes).map(({ keys, outcome }) => {
+      const groups = groupDone(outcomes)
+      const operations = groups.map(({ keys, outcome }) => {
         const [one] = keys as [StartKey]
-        const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) } }
+        const filter = { ...guardOf(outcome)(one), _id: { $in: keys.map((key) => key.id) } }
         return { updateMany: { filter, update: updateOf(outcome, now) } }
       })
       if (operations.length === 0) return 0
-      const { matchedCount } = await rows.bulkWrite(operations, { ordered: false, ...(session && { session }) })
-      return outcomes.length - matchedCount
+      const options = { ordered: false, ...(session && { session }) }
+      const { matchedCount } = await rows.bulkWrite(operations, options)
+      if (matchedCount === outcomes.length) return 0
+      // Some have another start, others were cancelled meanwhile.
+      const cancelled = await rows.bulkWrite(groups.map(({ keys }) => {
+        const [one] = keys as [StartKey]
+        const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) }, cancel: { $exists: true } }
+        return { updateMany: { filter, update: updateOf({ kind: 'ended', state: 'cancelled' }, now) } }
+      }), options)
+      return outcomes.length - matchedCount - cancelled.matchedCount
     },
 
     /** Ends the start as dead and writes its letter, in one transaction. */
     async bury (session: Session, key: StartKey, letter: Letter, attempt: Attempt): Promise<boolean> {
       const { failedAt: now } = letter
       const error = { class: letter.class, code: letter.code, message: letter.message }
-      const { matchedCount } = await rows.updateOne(running(key), {
+      const { matchedCount } = await rows.updateOne(effective(key), {
         $set: { state: 'dead', isLive: false, endedAt: now, updatedAt: now, error },
         $inc: { attempt: 1 },
         $push: { attempts: { $each: [attempt], $slice: -20 } }
@@ -210,6 +245,9 @@ function toStart (run: RunRow): StartOfRun {
   const { _id, fence, release, queue, workspaceId, serial, worker, startedAt } = run
   return { id: _id, fence, release, queue, workspaceId, serial, worker, startedAt }
 }
+
+/** Done and again are said of what is wanted still. */
+const guardOf = (outcome: Outcome) => outcome.kind === 'ended' ? running : effective
 
 interface Group { keys: StartKey[], outcome: Outcome }
 

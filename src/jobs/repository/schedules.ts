@@ -141,7 +141,7 @@ export function createScheduleRepository (db: Db) {
         }
       }, { session })
       await runs.updateMany(
-        { ...ofSchedule(id), state: 'running' }, { $set: { cancel: { at: now, reason: 'overlap' } } }, { session })
+        { ...ofSchedule(id), state: 'running' }, { $set: { cancel: { at: now, by: 'schedule', reason: 'overlap' } } }, { session })
     },
 
     /** Schedules with a run that died since then, and those that were failing before (P). */
