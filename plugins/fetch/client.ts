@@ -218,7 +218,7 @@ async function exchange (parts: Parts, limits: Limits, hop: Hop, way: Way): Prom
         method: hop.method as 'GET',
         headers: hop.headers,
         body: hop.body,
-        signal: watch.signal,
+        signal: watch.signal as unknown as AbortSignal,
         reset: false
       })
       watch.begin()

@@ -77,7 +77,7 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
   }
 
   const clocks: Clocks = { dueAt: Infinity, endsAt: beganAt + limits.totalMs, fail }
-  const passOn = () => { fail(outer?.reason as Error) }
+  const passOn = () => { fail(toError(outer?.reason)) }
   if (outer?.aborted === true) passOn()
   else {
     start(clocks)
@@ -86,7 +86,10 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
 
   return {
     signal: stop,
-    throwIfAborted () { if (stop.aborted) throw stop.reason as Error },
+    throwIfAborted () {
+      const { reason } = stop
+      if (reason !== undefined) throw reason
+    },
     await () { clocks.dueAt = performance.now() + limits.firstByteMs },
     begin () {
       isIdle = true
@@ -125,4 +128,9 @@ async function orAborted<T> (work: Promise<T>, stop: Stop): Promise<T> {
   } finally {
     stop.removeEventListener('abort', leave)
   }
+}
+
+/** What a caller aborts with should be an error, and need not be. */
+function toError (reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('aborted', { cause: reason })
 }

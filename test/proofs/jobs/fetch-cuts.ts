@@ -90,8 +90,7 @@ async function cutOne (place: Rig, number: number, tally: Tally): Promise<void> 
   const error = await place.run(id).catch((thrown: unknown) => thrown) as { code?: string } | undefined
   const ended = await place.row(id)
   tally.restarts += ended.restarts
-  if (error !== undefined || ended.state !== 'done') {
-    if (!/^fetch\./.test(error?.code ?? ended.errorCode ?? '')) throw new Error(`${name}: ${String(error)}`)
+  if (isCleanError(error, ended)) {
     tally.failed++
     return
   }
@@ -101,6 +100,14 @@ async function cutOne (place: Rig, number: number, tally: Tally): Promise<void> 
   const offsets = place.ranges(path).slice(1).map((range) => Number(/\d+/.exec(String(range))?.[0]))
   if (offsets.join() === cuts.join() && ended.restarts === 0) tally.resumed += offsets.length
   else throw new Error(`${told}: went on at ${offsets.join()} with ${ended.restarts} restarts`)
+}
+
+/** Whether the download failed; throws where its error is none of ours. */
+function isCleanError (error: { code?: string } | undefined, { state, errorCode }: DownloadRow): boolean {
+  if (error === undefined && state === 'done') return false
+  const code = error?.code ?? errorCode ?? ''
+  if (!code.startsWith('fetch.')) throw new Error(`${state}: ${String(error)}`)
+  return true
 }
 
 /** A file of a random size that breaks off at random bytes; every tenth has 12 MiB and breaks in its second piece. */
