@@ -194,7 +194,7 @@ t.test('one address is on its way once, and a paused download goes on', async (t
 t.test('a store that forgot who carries a transfer: it is carried again, and nobody calls it done', async (t) => {
   const { web, ask, run, row, rows, stored } = await rig(t)
   const body = randomBytes(12 * MiB)
-  web.file('/forgotten', body)
+  web.file('/forgotten', body, { bytesPerSecond: 12 * MiB })
   const id = await ask('/forgotten')
   const first = run(id)
   while ((await row(id)).claim === null) await new Promise((resolve) => { setImmediate(resolve) })
