@@ -11,9 +11,12 @@ const maxBreakers = 500
 
 const breaker = fp(async function breaker (app) {
   const circuits = new Map<string, Circuit>()
+  let newest: { name: string, circuit: Circuit } | undefined
   app.decorate('breakers', {
-    call: async <T>(name: string, work: () => Promise<T>, { counts = () => true }: { counts?: Counts } = {}) =>
-      await take(circuits, name).call(work, counts) as T
+    async call<T> (name: string, work: () => Promise<T>, { counts = () => true }: { counts?: Counts } = {}) {
+      if (newest?.name !== name) newest = { name, circuit: take(circuits, name) }
+      return await newest.circuit.call(work, counts) as T
+    }
   })
   app.addHook('onClose', () => {
     for (const circuit of circuits.values()) circuit.close()
