@@ -23,7 +23,7 @@ const { values } = parseArgs({
 })
 const MiB = 1024 * 1024
 const rounds = Number(values.rounds)
-const requests = 3000
+const requests = 10_000
 const atOnce = 16
 
 type Bench = (host: Host, ours: Ours, path: string) => Promise<Verdict[]>

@@ -25,6 +25,7 @@ export function judgeHeaders (headers: Record<string, string>, limits: Limits): 
 }
 
 function encodingsOf (header: string): Encoding[] {
+  if (header === '') return []
   const layers = header.split(',').map((layer) => layer.trim().toLowerCase())
     .filter((layer) => layer !== '' && layer !== 'identity')
   if (layers.length > maxLayers || layers.some((layer) => !Object.hasOwn(unpackers, layer))) {

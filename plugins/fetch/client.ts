@@ -115,7 +115,8 @@ function judgeReply (reply: Reply, limits: Limits) {
 
 function toAnswer (url: URL, trip: Trip, { status, headers }: Reply, watch: Watch): FetchAnswer {
   const { hops, dnsMs, firstByteMs } = trip
-  const timings = { dnsMs, firstByteMs, get totalMs () { return watch.elapsedMs() } }
+  const timings = { dnsMs, firstByteMs, totalMs: 0 }
+  watch.tell(timings)
   return { finalUrl: url.href, hops, status, headers, timings, bytes: { packed: 0, unpacked: 0 } }
 }
 
@@ -187,10 +188,10 @@ function judgeRedirect (limits: Limits, from: URL, to: URL): void {
 /** The addresses of a host, all of them vetted. Throws `forbidden_target`, `dns_failed`. */
 async function vet (parts: Parts, url: URL): Promise<string[]> {
   const literal = literalOf(url.hostname)
-  return judgeAddresses(parts, url, literal === undefined ? await parts.resolve(url.hostname) : [literal])
-}
-
-function judgeAddresses ({ allowed, own }: Parts, url: URL, addresses: string[]): string[] {
+  // One that is written out was judged with the address.
+  if (literal !== undefined) return [literal]
+  const addresses = await parts.resolve(url.hostname)
+  const { allowed, own } = parts
   if (!allowed(url) && addresses.some((address) => isDeniedAddress(address, own()))) throw FetchError.forbidden_target()
   return addresses
 }
@@ -198,7 +199,7 @@ function judgeAddresses ({ allowed, own }: Parts, url: URL, addresses: string[])
 /** A name is asked for in time or not at all; an address needs no question. */
 async function addressesOf (parts: Parts, { url }: Hop, { watch, trip }: Way): Promise<string[]> {
   const literal = literalOf(url.hostname)
-  if (literal !== undefined) return judgeAddresses(parts, url, [literal])
+  if (literal !== undefined) return [literal]
   const startedAt = performance.now()
   const addresses = await watch.race(vet(parts, url))
   trip.dnsMs += performance.now() - startedAt
@@ -218,7 +219,7 @@ async function exchange (parts: Parts, limits: Limits, hop: Hop, way: Way): Prom
         method: hop.method as 'GET',
         headers: hop.headers,
         body: hop.body,
-        signal: watch.signal,
+        signal: watch.signal as unknown as AbortSignal,
         reset: false
       })
       watch.begin()

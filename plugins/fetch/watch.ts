@@ -25,8 +25,8 @@ export interface Watch {
   end (): void
   /** The promise, or the error of the clock that ran out first. */
   race<T> (work: Promise<T>): Promise<T>
-  /** Since the watch began, until it ended. */
-  elapsedMs (): number
+  /** Who wants to know how long it was, at the end. */
+  tell (timings: { totalMs: number }): void
 }
 
 /** Looked at together, so that a request sets no timer of its own. */
@@ -62,7 +62,8 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
     }
   }
   const beganAt = performance.now()
-  let endedAt: number | undefined
+  let listener: { totalMs: number } | undefined
+  let hasEnded = false
   let isIdle = false
   let askedAt = 0
   let waitedMs = 0
@@ -77,7 +78,7 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
   }
 
   const clocks: Clocks = { dueAt: Infinity, endsAt: beganAt + limits.totalMs, fail }
-  const passOn = () => { fail(outer?.reason as Error) }
+  const passOn = () => { fail(toError(outer?.reason)) }
   if (outer?.aborted === true) passOn()
   else {
     start(clocks)
@@ -86,7 +87,10 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
 
   return {
     signal: stop,
-    throwIfAborted () { if (stop.aborted) throw stop.reason as Error },
+    throwIfAborted () {
+      const { reason } = stop
+      if (reason !== undefined) throw reason
+    },
     await () { clocks.dueAt = performance.now() + limits.firstByteMs },
     begin () {
       isIdle = true
@@ -106,10 +110,12 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
       if (isIdle) clocks.dueAt = askedAt + limits.idleMs
     },
     race: async (work) => await orAborted(work, stop),
-    elapsedMs: () => (endedAt ?? performance.now()) - beganAt,
+    tell (timings) { listener = timings },
     end () {
-      endedAt ??= performance.now()
+      if (hasEnded) return
+      hasEnded = true
       running.delete(clocks)
+      if (listener !== undefined) listener.totalMs = performance.now() - beganAt
       outer?.removeEventListener('abort', passOn)
     }
   }
@@ -125,4 +131,9 @@ async function orAborted<T> (work: Promise<T>, stop: Stop): Promise<T> {
   } finally {
     stop.removeEventListener('abort', leave)
   }
+}
+
+/** What a caller aborts with should be an error, and need not be. */
+function toError (reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error('aborted', { cause: reason })
 }

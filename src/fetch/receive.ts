@@ -68,7 +68,9 @@ export async function receive (start: Start): Promise<void> {
 /** First words with the host, unless the part can go on: what the file is, and perhaps already its bytes. */
 async function begin (start: Start): Promise<Source | undefined> {
   const { row, parts, journal } = start
-  if (parts.length > 0 && row.isRanged && row.validators !== null) {
+  // What is whole needs nothing more of the host, whatever it can do.
+  const isWhole = parts.length === row.total
+  if (parts.length > 0 && (isWhole || (row.isRanged && row.validators !== null))) {
     await makeRoom(start)
     await journal.write([{ state: 'downloading' }])
     return undefined

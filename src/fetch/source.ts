@@ -170,15 +170,19 @@ async function drain (body: Readable): Promise<void> {
 }
 
 function statusError ({ status, headers }: Answer): Error {
-  const retryAfterMs = retryAfterOf(headers['retry-after'])
+  const retryAfterMs = retryAfterOf(headers)
   const options = retryAfterMs === undefined ? {} : { retryAfterMs }
   if (status === 429) return FetchError.host_throttled({ status }, options)
   if (status === 408 || status === 425 || status >= 500) return FetchError.host_unavailable({ status }, options)
   return FetchError.refused({ status })
 }
 
-function retryAfterOf (text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) * 1000 : undefined
+/** Seconds, or a date by the clock of the host (RFC 9110, 10.2.3). */
+function retryAfterOf (headers: Record<string, string>): number | undefined {
+  const text = headers['retry-after'] ?? ''
+  if (/^\d{1,6}$/.test(text)) return Number(text) * 1000
+  const waitMs = Date.parse(text) - Date.parse(headers['date'] ?? '')
+  return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs)
 }
 
 /** Whether asking again may help: the connection, not the file, was at fault. */

@@ -9,7 +9,8 @@ export type Allowed = (url: URL) => boolean
 
 export function createAllowed (list: readonly string[]): Allowed {
   const allowed = new Set(list.map((entry) => entry.toLowerCase()))
-  return (url) => allowed.has(`${url.hostname}:${portOf(url)}`)
+  if (allowed.size === 0) return () => false
+  return (url) => allowed.has(url.port === '' ? `${url.hostname}:${portOf(url)}` : url.host)
 }
 
 function portOf (url: URL): string {

@@ -18,8 +18,8 @@ export interface FetchAnswer {
   hops: string[]
   status: number
   headers: Record<string, string>
-  /** `dnsMs` over all hops, `firstByteMs` of the last one; `totalMs` runs until the body is over. */
-  timings: { dnsMs: number, firstByteMs: number, readonly totalMs: number }
+  /** `dnsMs` over all hops, `firstByteMs` of the last one; `totalMs` is 0 until the body is over. */
+  timings: { dnsMs: number, firstByteMs: number, totalMs: number }
   /** Of the body so far, as sent and as unpacked. */
   bytes: { packed: number, unpacked: number }
 }

@@ -135,6 +135,20 @@ t.test('another start goes on at the part file of this machine, and never at tha
   t.match(await there.row(other), { state: 'done', restarts: 1, sha256: sha256(body) })
 })
 
+t.test('a file that is whole is not fetched again where only the storage failed, even without ranges', async (t) => {
+  const { web, ask, run, row, rows, storage } = await rig(t)
+  web.file('/a', randomBytes(100_000), { ignoresRanges: true })
+  const id = await ask('/a')
+  const put = storage.put
+  storage.put = async () => { throw new Error('the store is gone') }
+  await t.rejects(run(id), { message: 'the store is gone' })
+  storage.put = put
+  await run(id)
+  t.match(await row(id), { state: 'done', restarts: 0 })
+  t.equal(web.requests.length, 1)
+  t.equal(await rows.countDocuments(), 1)
+})
+
 t.test('wrong bytes, refusals and limits end the download with their code', async (t) => {
   const { web, ask, run, row, emitted } = await rig(t)
   web.file('/a', randomBytes(50_000))
@@ -163,6 +177,13 @@ t.test('wrong bytes, refusals and limits end the download with their code', asyn
   t.match(await row(down), { state: 'failed', errorCode: 'fetch.host_unavailable', errorStatus: 503 })
   const later = await ask('/later')
   await t.rejects(run(later, { attempt: 19 }), { code: 'fetch.host_throttled', options: { retryAfterMs: 7000 } })
+  web.on('/dated', (_request, reply) => {
+    reply.sendDate = false
+    const headers = { date: 'Wed, 25 Nov 2026 10:00:00 GMT', 'retry-after': 'Wed, 25 Nov 2026 10:01:00 GMT' }
+    reply.writeHead(503, headers).end()
+  })
+  const dated = await ask('/dated')
+  await t.rejects(run(dated), { code: 'fetch.host_unavailable', options: { retryAfterMs: 60_000 } })
 })
 
 t.test('one address is on its way once, and a paused download goes on', async (t) => {
@@ -194,7 +215,7 @@ t.test('one address is on its way once, and a paused download goes on', async (t
 t.test('a store that forgot who carries a transfer: it is carried again, and nobody calls it done', async (t) => {
   const { web, ask, run, row, rows, stored } = await rig(t)
   const body = randomBytes(12 * MiB)
-  web.file('/forgotten', body)
+  web.file('/forgotten', body, { bytesPerSecond: 12 * MiB })
   const id = await ask('/forgotten')
   const first = run(id)
   while ((await row(id)).claim === null) await new Promise((resolve) => { setImmediate(resolve) })

@@ -92,6 +92,9 @@ t.test('promises about bytes and types are kept or the download fails', async (t
     else reply.writeHead(206, { etag: '"a"', 'content-range': 'bytes 0-0/1000' }).end('x')
   })
   web.file('/chunked', body, { isChunked: true, ignoresRanges: true })
+  web.on('/empty', ({ headers }, reply) => {
+    reply.writeHead(headers.range === undefined ? 200 : 416, { 'content-length': 0 }).end()
+  })
   const cases: Array<[string, object, string | null]> = [
     ['/a', {}, null],
     ['/a', { expect: { type: 'text/HTML; charset=utf-8' } }, null],
@@ -100,6 +103,7 @@ t.test('promises about bytes and types are kept or the download fails', async (t
     ['/old', {}, 'fetch.checksum'],
     ['/more', {}, 'fetch.checksum'],
     ['/chunked', {}, null],
+    ['/empty', { expect: { bytes: 0 } }, null],
     ['/chunked', { maxBytes: MiB }, 'fetch.too_large'],
     ['/chunked', { expect: { bytes: 5 } }, 'fetch.checksum']
   ]
@@ -108,7 +112,7 @@ t.test('promises about bytes and types are kept or the download fails', async (t
     await run(id)
     const ended = { state: code === null ? 'done' : 'failed', errorCode: code }
     t.match(await row(id), ended, `${path} ${JSON.stringify(more)}`)
-    if (code === null) t.same(await stored(id), body)
+    if (code === null) t.same(await stored(id), path === '/empty' ? Buffer.alloc(0) : body)
   }
 })
 

@@ -39,8 +39,16 @@ const noQuota: DownloadQuota = { reserve: async () => true, release: async () =>
 
 function usual () {
   return {
-    host: 'here', boot: 'boot', segments: 1, disk: diskOf, quota: noQuota, slots: createLocalSlots(), rates: {}, allow: [],
-    scratchDir: undefined, database: undefined
+    host: 'here',
+    boot: 'boot',
+    segments: 1,
+    disk: diskOf,
+    quota: noQuota,
+    slots: createLocalSlots(),
+    rates: {},
+    allow: [],
+    scratchDir: undefined,
+    database: undefined
   }
 }
 

@@ -161,7 +161,7 @@ function headersOf ({ etag, body }: ServedFile, options: FileOptions): Record<st
 function rangeOf (request: IncomingMessage, served: ServedFile, options: FileOptions): Range | undefined {
   const [, from, to = ''] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
   if (from === undefined || options.ignoresRanges === true) return undefined
-  if (!isMet(request.headers['if-range'], served, options)) return undefined
+  if (!isMet(request.headers['if-range'] as string | undefined, served, options)) return undefined
   const last = served.body.length - 1
   return { start: Number(from), end: to === '' ? last : Math.min(Number(to), last) }
 }

@@ -20,6 +20,8 @@ const pieceBytes = 4 * MiB
 const atOnce = 4
 const cutsInAFile = 2
 const kills = 10
+/** What a connection that dies had sent and the stream had not handed on. */
+const inFlightBytes = 256 * 1024
 const source = randomBytes(16 * MiB)
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex')
 
@@ -61,10 +63,10 @@ async function openStores (): Promise<() => Promise<void>> {
   }
 }
 
-interface Tally { cuts: number, files: number, restarts: number, failed: number, resumed: number }
+interface Tally { cuts: number, files: number, restarts: number, failed: number, resumed: number, exact: number }
 
 async function cutEverywhere (place: Rig, cuts: number, say: Say): Promise<string> {
-  const tally: Tally = { cuts: 0, files: 0, restarts: 0, failed: 0, resumed: 0 }
+  const tally: Tally = { cuts: 0, files: 0, restarts: 0, failed: 0, resumed: 0, exact: 0 }
   const falls = watchBytes(place)
   const work = async (): Promise<void> => {
     while (tally.cuts < cuts) {
@@ -77,7 +79,7 @@ async function cutEverywhere (place: Rig, cuts: number, say: Say): Promise<strin
   await Promise.all(Array.from({ length: atOnce }, work))
   const fallen = await falls()
   if (fallen > 0) throw new Error(`bytes fell ${fallen} times`)
-  return `${tally.cuts} cuts of ${tally.files} files, ${tally.resumed} went on at the byte, ` +
+  return `${tally.cuts} cuts of ${tally.files} files, ${tally.resumed} went on, ${tally.exact} of them at the very byte, ` +
     `${tally.restarts} clean restarts, ${tally.failed} clean errors, 0 wrong files`
 }
 
@@ -90,17 +92,29 @@ async function cutOne (place: Rig, number: number, tally: Tally): Promise<void> 
   const error = await place.run(id).catch((thrown: unknown) => thrown) as { code?: string } | undefined
   const ended = await place.row(id)
   tally.restarts += ended.restarts
-  if (error !== undefined || ended.state !== 'done') {
-    if (!/^fetch\./.test(error?.code ?? ended.errorCode ?? '')) throw new Error(`${name}: ${String(error)}`)
+  if (isCleanError(error, ended)) {
     tally.failed++
     return
   }
   const told = `${name} of ${body.length} bytes, cut at ${cuts.join()}`
   if (!await isRight(place.stored, id, body, ended)) throw new Error(`${told}: a wrong file`)
   if (name !== 'good') return
-  const offsets = place.ranges(path).slice(1).map((range) => Number(/\d+/.exec(String(range))?.[0]))
-  if (offsets.join() === cuts.join() && ended.restarts === 0) tally.resumed += offsets.length
-  else throw new Error(`${told}: went on at ${offsets.join()} with ${ended.restarts} restarts`)
+  const offsets = place.ranges(path).slice(1).map((range) => Number(/\d+/.exec(String(range))?.[0] ?? 0))
+  const again = offsets.map((offset, index) => (cuts[index] ?? 0) - offset)
+  const isResumed = offsets.length === cuts.length && again.every((bytes) => bytes >= 0 && bytes <= inFlightBytes)
+  if (!isResumed || ended.restarts > 0) {
+    throw new Error(`${told}: went on at ${offsets.join()} with ${ended.restarts} restarts`)
+  }
+  tally.resumed += offsets.length
+  tally.exact += again.filter((bytes) => bytes === 0).length
+}
+
+/** Whether the download failed; throws where its error is none of ours. */
+function isCleanError (error: { code?: string } | undefined, { state, errorCode }: DownloadRow): boolean {
+  if (error === undefined && state === 'done') return false
+  const code = error?.code ?? errorCode ?? ''
+  if (!code.startsWith('fetch.')) throw new Error(`${state}: ${String(error)}`)
+  return true
 }
 
 /** A file of a random size that breaks off at random bytes; every tenth has 12 MiB and breaks in its second piece. */
