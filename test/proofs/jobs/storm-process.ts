@@ -23,6 +23,9 @@ process.exit(0)
 /** It makes runs and works on none: the machine is for eight boots. */
 async function boot (place: Place): Promise<FastifyInstance> {
   return await rig({
-    place, groups: ['keeper'], declared: { jobs: [job], schedules }, bind: (app) => { app.handleJob(job, async () => {}) }
+    place,
+    groups: ['keeper'],
+    declared: { jobs: [job], schedules },
+    bind: (app) => { app.handleJob(job, async () => {}) }
   })
 }
