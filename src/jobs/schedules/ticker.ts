@@ -41,7 +41,9 @@ export function createTicker ({ schedules, slots, writer, tx, clock, jobOf, obst
     let moved = 0
     await Promise.all(Array.from({ length: atOnce }, async () => {
       for (let group = groups.shift(); group !== undefined; group = groups.shift()) {
-        moved += await settleGroup(group, now, stands)
+        // Not in one expression: others add while this waits.
+        const count = await settleGroup(group, now, stands)
+        moved += count
       }
     }))
     const isBehind = due.length === most || able.some(({ nextSlotAt }) => isFarBack(nextSlotAt, now))
