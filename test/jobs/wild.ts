@@ -74,9 +74,16 @@ export async function startWild (options: WildOptions, execArgv: readonly string
 export async function keepWorkers (count: number, options: WildOptions, execArgv: readonly string[] = []) {
   const deaths: string[] = []
   const children = new Set<ChildProcess>()
+  const starting = new Set<Promise<void>>()
   let isStopping = false
 
-  async function follow (): Promise<void> {
+  function follow (): Promise<void> {
+    const start = startOne().finally(() => { starting.delete(start) })
+    starting.add(start)
+    return start
+  }
+
+  async function startOne (): Promise<void> {
     const child = await startWild(options, execArgv)
     children.add(child)
     child.once('exit', (code, signal) => {
@@ -92,6 +99,7 @@ export async function keepWorkers (count: number, options: WildOptions, execArgv
     children,
     async stop (): Promise<void> {
       isStopping = true
+      await Promise.allSettled(starting)
       await Promise.all([...children].map(async (child) => {
         const exited = once(child, 'exit')
         child.kill('SIGKILL')
