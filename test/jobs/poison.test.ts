@@ -1,47 +1,31 @@
 // A run that kills the process it runs in, and steps that outlive their process.
 import type { FastifyInstance } from 'fastify'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { createQuarantine } from '../../src/jobs/index.ts'
-import { dropPlace, newPlace, rig, until } from './rig.ts'
+import { until } from './rig.ts'
 import { effectsOf, kill } from './victim.ts'
 import {
-  bindWild, declared, effectJob, keepWorkers, killItself, startWild, stepEffects, stepsToWalk, walkFar
+  addOne, effectJob, keepWorkers, keeperOf, killItself, limits, startWild, stepEffects, stepsToWalk, walkFar
 } from './wild.ts'
 
 type Row = Record<string, unknown> & { _id: string, starts: number, steps?: object }
 const runs = (app: FastifyInstance) => app.db.collection<Row>('jobs.runs')
 const letters = (app: FastifyInstance) => app.db.collection('jobs.letters')
-const ws = { workspaceId: 'w' }
-const limits = { loopMs: 2500, giveUpMs: 500, soloMb: 128 }
-
-async function add (app: FastifyInstance, job: unknown, data: object): Promise<string> {
-  return (await app.tx(async (session) => await app.jobs.add(session, job as typeof killItself, data as { n: 1 }, ws))).id
-}
-
-/** The keeper alone, in this process, which nothing kills. */
-async function keeperOf (t: Test) {
-  const place = newPlace()
-  const app = await rig({ place, groups: ['keeper'], declared, bind: bindWild })
-  t.teardown(async () => {
-    await app.close()
-    await dropPlace(place)
-  })
-  return { place, app }
-}
 
 t.test('P8: a run that kills takes two workers with it, and nobody else is condemned', async (t) => {
   const { place, app } = await keeperOf(t)
   const workers = await keepWorkers(1, { place, limits })
   t.teardown(workers.stop)
-  const good = await Promise.all(Array.from({ length: 3 }, async () => await add(app, effectJob, { ms: 100 })))
-  const id = await add(app, killItself, { n: 1 })
+  const good = await Promise.all(Array.from({ length: 3 }, async () => await addOne(app, effectJob, { ms: 100 })))
+  const id = await addOne(app, killItself, { n: 1 })
   await until('dead', async () => (await runs(app).findOne({ _id: id }))?.['state'] === 'dead', 60_000)
-  await until('the others done', async () => await runs(app).countDocuments({ _id: { $in: good }, state: 'done' }) === 3, 60_000)
+  const doneOf = async () => await runs(app).countDocuments({ _id: { $in: good }, state: 'done' })
+  await until('the others done', async () => await doneOf() === 3, 60_000)
   t.equal(await effectsOf(app).countDocuments({ count: 1 }), 3)
   t.match(await runs(app).findOne({ _id: id }), { starts: 3, crashes: 2 })
   t.same(workers.deaths, ['SIGKILL', 'SIGKILL'])
   t.match(await letters(app).find().toArray(), [{ class: 'poison', runId: id }])
-  const again = await add(app, killItself, { n: 2 })
+  const again = await addOne(app, killItself, { n: 2 })
   await until('dead as well', async () => (await runs(app).findOne({ _id: again }))?.['state'] === 'dead', 60_000)
   t.match(await runs(app).findOne({ _id: again }), { starts: 1 }, 'once known, a job starts solo at once')
   t.equal(workers.deaths.length, 2, 'and costs no worker')
@@ -49,7 +33,7 @@ t.test('P8: a run that kills takes two workers with it, and nobody else is conde
 
 t.test('P24: each step has its effect once, wherever the worker is killed', async (t) => {
   const { place, app } = await keeperOf(t)
-  const id = await add(app, walkFar, { pauseMs: 250 })
+  const id = await addOne(app, walkFar, { pauseMs: 250 })
   const stepsDone = async () => Object.keys((await runs(app).findOne({ _id: id }))?.steps ?? {}).length
   for (const wanted of [1, 5, 8]) {
     const worker = await startWild({ place, limits })

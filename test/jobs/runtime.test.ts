@@ -8,36 +8,19 @@ import { bullPrefix } from '../../plugins/queue/connection.ts'
 import { defineJob } from '../../src/kernel/index.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 import { kill } from './victim.ts'
-import { bindWild, declared, effectJob, ignoreAll, startWild } from './wild.ts'
+import { addOne, effectJob, ignoreAll, keeperOf, limits, startWild } from './wild.ts'
 
-type Row = Record<string, unknown> & { _id: string, starts: number, steps?: object }
+type Row = Record<string, unknown> & { _id: string }
 const runs = (app: FastifyInstance) => app.db.collection<Row>('jobs.runs')
 const letters = (app: FastifyInstance) => app.db.collection('jobs.letters')
-const ws = { workspaceId: 'w' }
-const limits = { loopMs: 2500, giveUpMs: 500, soloMb: 128 }
-
-async function add (app: FastifyInstance, job: unknown, data: object): Promise<string> {
-  return (await app.tx(async (session) => await app.jobs.add(session, job as typeof killItself, data as { n: 1 }, ws))).id
-}
-
-/** The keeper alone, in this process, which nothing kills. */
-async function keeperOf (t: Test) {
-  const place = newPlace()
-  const app = await rig({ place, groups: ['keeper'], declared, bind: bindWild })
-  t.teardown(async () => {
-    await app.close()
-    await dropPlace(place)
-  })
-  return { place, app }
-}
 
 t.test('a handler that ignores its signal costs its process, not the runs beside it', async (t) => {
   const { place, app } = await keeperOf(t)
   const worker = await startWild({ place, limits })
   t.teardown(async () => { await kill(worker) })
   const exited = once(worker, 'exit')
-  const beside = await add(app, effectJob, { ms: 2500 })
-  const id = await add(app, ignoreAll, { n: 1 })
+  const beside = await addOne(app, effectJob, { ms: 2500 })
+  const id = await addOne(app, ignoreAll, { n: 1 })
   const [code] = await exited as [number]
   t.equal(code, 3, 'it asked to be replaced')
   t.match(await runs(app).findOne({ _id: beside }), { state: 'done', starts: 1, crashes: 0 })
@@ -67,7 +50,7 @@ t.test('a lost lock ends the start, uncounted; a busy loop takes less', async (t
     await app.close()
     await dropPlace(place)
   })
-  const id = await add(app, hold, {})
+  const id = await addOne(app, hold, {})
   await until('at work', async () => (await runs(app).findOne({ _id: id }))?.['state'] === 'running')
   // What a stalled worker finds: its lock is another one's.
   const key = `${bullPrefix(place.name)}:fast:r-${id}-1`
@@ -76,9 +59,9 @@ t.test('a lost lock ends the start, uncounted; a busy loop takes less', async (t
   t.same(reasons, ['lock_lost'])
   t.match(await runs(app).findOne({ _id: id }), { starts: 2, attempt: 0, crashes: 0 })
 
-  await add(app, block, { ms: 2600 })
-  const shown = async (): Promise<number> =>
-    (await app.db.collection<{ _id: string, queues: Record<string, number> }>('jobs.workers').findOne())?.queues['fast'] ?? 50
+  await addOne(app, block, { ms: 2600 })
+  const workers = app.db.collection<{ _id: string, queues: Record<string, number> }>('jobs.workers')
+  const shown = async (): Promise<number> => (await workers.findOne())?.queues['fast'] ?? 50
   await until('less', async () => await shown() < 50)
   await until('all again', async () => await shown() === 50)
 })

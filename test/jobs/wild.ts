@@ -7,7 +7,7 @@ import { Type } from 'typebox'
 import type { RuntimeLimits } from '../../plugins/queue/own-process.ts'
 import { serveSolo } from '../../plugins/queue/solo-child.ts'
 import { defineJob } from '../../src/kernel/index.ts'
-import { rig } from './rig.ts'
+import { dropPlace, newPlace, rig } from './rig.ts'
 import { bindEffects, declared as harmless, effectJob, startVictim, type VictimOptions } from './victim.ts'
 
 const closed = { additionalProperties: false }
@@ -60,8 +60,29 @@ export function bindWild (app: FastifyInstance): void {
 }
 
 export { effectJob }
-/** The module that such a worker runs. */
-export const file = import.meta.filename
+
+
+
+/** Limits under which tests need not wait long. */
+export const limits = { loopMs: 2500, giveUpMs: 500, soloMb: 128 }
+
+/** Adds one run of any of these jobs. */
+export async function addOne (app: FastifyInstance, job: unknown, data: object): Promise<string> {
+  const { id } = await app.tx(async (session) =>
+    await app.jobs.add(session, job as typeof killItself, data as { n: number }, { workspaceId: 'w' }))
+  return id
+}
+
+/** The keeper alone, in this process, which nothing kills. */
+export async function keeperOf (t: { teardown: (undo: () => unknown) => unknown }) {
+  const place = newPlace()
+  const app = await rig({ place, groups: ['keeper'], declared, bind: bindWild })
+  t.teardown(async () => {
+    await app.close()
+    await dropPlace(place)
+  })
+  return { place, app }
+}
 
 export interface WildOptions extends VictimOptions { limits?: Partial<RuntimeLimits> }
 
