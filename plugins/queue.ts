@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createDedupeRepository, createJobSender, createLeaseRepository, createRunReads,
-  createRunRepository, permissions, runTopic, type RunReads
+  JobsError, collections, createLeaseRepository, createRunReads, createRunRepository, permissions, runTopic,
+  type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -14,11 +14,11 @@ import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { createLoneStart, type LoneStart } from './queue/executing.ts'
 import { leadTogether } from './queue/leading.ts'
-import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { addScheduling } from './queue/scheduling.ts'
+import { buildSender } from './queue/sending.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -68,14 +68,8 @@ export default fp<QueueOptions>(async function queue (app, options) {
 
   app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
   app.live.bind(runTopic, { lossy: true })
-  const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
-  const lossy = createLossySender({
-    redis: app.redis, prefix: bullPrefix(prefix), isDeclared, onDropped: metrics.dropped, log
-  })
-  const dedupes = createDedupeRepository(db)
-  app.decorate('jobs', createJobSender({
-    runs, dedupes, clock, isDeclared, onAdded: waker.onAdded, lossy: lossy.port
-  }))
+  const sender = buildSender(app, { prefix: bullPrefix(prefix), metrics, onAdded: waker.onAdded })
+  app.decorate('jobs', sender.port)
   app.decorate('solo', createLoneStart(app, {
     bindings, codeVersion, wake: waker.send, metrics, giveUpMs: limits.giveUpMs
   }))
@@ -121,10 +115,8 @@ export default fp<QueueOptions>(async function queue (app, options) {
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
         app, {
-          groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics, limits,
-          ...(own && { own })
-        }
-      )
+          groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics, limits, own
+        })
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
     keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
@@ -144,7 +136,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
     await Promise.race([closing, sleep(3000, undefined, { ref: false })])
     await keeper?.close()
-    await lossy.close()
+    await sender.close()
     connection?.disconnect()
     await closing
   })

@@ -27,7 +27,7 @@ interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> 
   prefix: string
   limits: RuntimeLimits
   /** Absent in a process that is not the worker's own. */
-  own?: OwnProcess
+  own: OwnProcess | undefined
 }
 
 /** The consuming half of a worker process (`jobs.md` 4.3). */

@@ -41,7 +41,8 @@ export function createSolo ({ own, memoryMb, loopMs, log }: Parts) {
   function launch (): ChildProcess {
     const { file, args = [] } = own
     return fork(file, [...args, '--solo'], {
-      execArgv: [...process.execArgv, `--max-old-space-size=${memoryMb}`], stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+      execArgv: [...process.execArgv, `--max-old-space-size=${memoryMb}`],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
   }
 

@@ -52,7 +52,8 @@ export async function rig (
   await app.register(cache, { ...redis, environment: 'test' })
   await app.register(pubsub, redis)
   await app.register(queue, {
-    ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1, ...(own && { own }), ...(limits && { limits })
+    ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1,
+    ...(own && { own }), ...(limits && { limits })
   })
   await app.register(events)
   app.declare({ domain: 'test', ...declared })

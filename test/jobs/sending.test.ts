@@ -236,7 +236,9 @@ t.test('payloads of other versions', async (t) => {
   })
   const of = (event: typeof oldEvent | typeof newEvent) =>
     defineSubscriber({ name: 'test.hear-moves', event: event as typeof newEvent })
-  const newer = defineJob({ name: count.name, queue: 'fast', version: 2, data: Named, upcast: { 1: (d: { n: number }) => ({ name: `${d.n}` }) } })
+  const newer = defineJob({
+    name: count.name, queue: 'fast', version: 2, data: Named, upcast: { 1: (d: { n: number }) => ({ name: `${d.n}` }) }
+  })
   const old = await rig({
     place: here, groups: ['io', 'keeper'],
     declared: { jobs: [count], events: [oldEvent], subscribers: [of(oldEvent)] },
@@ -253,8 +255,8 @@ t.test('payloads of other versions', async (t) => {
   const { id } = await server.tx(async (session) => await server.jobs.add(session, newer, { name: 'new' }, ws))
   await until('held', async () => (await runs(server).findOne({ _id: id }))?.['heldBy'] === 'no_worker')
   // What an old process wrote before it was stopped, and one payload that nobody can read.
-  const { id: broken } = await old.tx(async (session) => await old.jobs.add(session, count, { n: 1 }, { ...ws, runAt: later() }))
-  const { id: lifted } = await old.tx(async (session) => await old.jobs.add(session, count, { n: 2 }, { ...ws, runAt: later() }))
+  const [broken = '', lifted = ''] = (await old.tx(async (session) => await old.jobs.addMany(session, count, [1, 2].map(
+    (n) => ({ data: { n }, options: { ...ws, runAt: later() } }))))).map(({ id }) => id)
   await old.tx(async (session) => await old.events.emit(
     session, oldEvent, { n: 3 }, { type: 'thing', id: uuidv7() }, ws))
   await until('heard by the old one', async () =>

@@ -72,7 +72,7 @@ export const proofs: Proofs = {
           `${what}: ended with ${code}: ${lines.join('\n')}`)
         say(`${what}: ${lines.at(-1)}`)
       }
-      const set = async (setting: string, value: string): Promise<void> => { await redis.client.config('SET', setting, value) }
+      const set = async (key: string, value: string): Promise<void> => { await redis.client.config('SET', key, value) }
       await set('maxmemory-policy', 'allkeys-lru')
       await refused('eviction', /set noeviction/)
       await set('maxmemory-policy', 'noeviction')
