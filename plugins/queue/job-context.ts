@@ -1,6 +1,7 @@
-import { RunAborted, WaitSignal, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
+import { insistOnHeld } from './insist.ts'
+import { RunAborted, WaitSignal, dataHash, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
 import {
-  systemActor, type Clock, type JobContext, type Log, type Progress, type Session, type Tx
+  systemActor, type Clock, type JobContext, type JobSender, type Log, type Progress, type Session, type Tx
 } from '../../src/kernel/index.ts'
 
 const progressMs = 500
@@ -12,6 +13,7 @@ interface Parts {
   tx: Tx
   clock: Clock
   log: Log
+  jobs: JobSender
   /** Publishes to whoever watches the run. */
   publish: (run: RunRow, progress: Progress) => void
 }
@@ -25,7 +27,7 @@ export interface Start {
 }
 
 /** The context of one start, and what the runtime needs to know of it afterwards. */
-export function createJobContext ({ claims, tx, clock, log, publish }: Parts, start: Start, data: unknown) {
+export function createJobContext ({ claims, tx, clock, log, jobs, publish }: Parts, start: Start, data: unknown) {
   const { run, key, abort, onAlive } = start
   const state = { isCommitted: false, hasProgress: false }
   const progress = throttle(async (value: Progress) => {
@@ -39,22 +41,19 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
     throw error
   }
 
-  /** Another start has the run, or nobody wants it any more. */
-  async function refused (): Promise<never> {
-    if (!await claims.isCancelled(key)) return superseded()
-    const error = new RunAborted('cancelled')
-    abort.abort(error)
-    throw error
-  }
-
   async function guarded<T> (
     guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>
   ): Promise<T> {
     abort.signal.throwIfAborted()
-    return await tx(async (session) => {
-      if (!await guard(session)) await refused()
-      return await work(session)
+    let answer: { value: T } | undefined
+    const standing = await insistOnHeld(claims, key, async () => {
+      answer = await tx(async (session) => await guard(session) ? { value: await work(session) } : undefined)
+      return answer !== undefined
     })
+    if (answer !== undefined) return answer.value
+    const error = new RunAborted(standing === 'cancelled' ? 'cancelled' : 'superseded')
+    abort.abort(error)
+    throw error
   }
 
   const ctx: JobContext = {
@@ -91,6 +90,11 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
       return answer
     },
     step: async (name, work) => await step(name, work),
+    spawn: async (job, child, options = {}) => await guarded(
+      async (session) => await claims.touch(session, key, clock.now()),
+      async (session) => await jobs.add(session, job, child, {
+        key: dataHash(child), scope: 'parent', workspaceId: run.workspaceId, ...options
+      })),
     wait (until) {
       throw new WaitSignal(until instanceof Date ? until.getTime() : clock.ms() + until)
     }

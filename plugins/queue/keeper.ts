@@ -133,6 +133,7 @@ export function createKeeper ({ relay, recovery, targets, pauses, duties, view, 
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
       for (const duty of duties) await duty()
     }

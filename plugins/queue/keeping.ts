@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createLeaseRepository, createPauseRepository, createRelayRepository, createWorkerRepository
+  createClaimRepository, createDedupeRepository, createLeaseRepository, createPauseRepository, createRelayRepository,
+  createWorkerRepository
 } from '../../src/jobs/index.ts'
 import { createDelivery } from './delivery.ts'
 import { createDuties } from './duties.ts'
@@ -31,6 +32,7 @@ export function buildKeeper (
   const recovery = createRecovery({
     runs,
     claims: createClaimRepository(db),
+    dedupes: createDedupeRepository(db),
     leases: createLeaseRepository(db),
     delivery,
     view,

@@ -8,19 +8,20 @@ export { groupOpened, runDead } from './events.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
 export { replayEvents, replayLetters } from './jobs.ts'
-export { deliveryId } from './keys.ts'
+export { dataHash, deliveryId } from './keys.ts'
 export { createLetterService, type LetterService } from './letters.ts'
-export { readPayload } from './payload.ts'
+export { nextConcurrency } from './loop-guard.ts'
+export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
 export { createQueueControl, type QueueControl } from './queue-control.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  createClaimRepository, createControlRepository, createEventPages, createEventRepository, createLeaseRepository,
-  createLetterRepository, createPauseRepository, createRelayRepository, createRuleRepository, createRunRepository,
-  createSubscriberRepository, createWorkerRepository,
-  type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
-  type Letter, type Pause, type PauseRepository, type RelayRepository, type StartOfRun, type WorkerRepository,
+  createClaimRepository, createControlRepository, createDedupeRepository, createEventPages, createEventRepository,
+  createLeaseRepository, createLetterRepository, createPauseRepository, createPoisonRepository, createRelayRepository,
+  createRuleRepository, createRunRepository, createSubscriberRepository, createWorkerRepository,
+  type Candidate, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type Letter,
+  type Outcome, type Pause, type PauseRepository, type RelayRepository, type StartOfRun, type WorkerRepository,
   type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
@@ -35,7 +36,8 @@ export {
   QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
   RunPatchSchema, RunQuerySchema, schemas
 } from './schemas.ts'
-export { createJobSender } from './sender.ts'
+export { createJobSender, workspaceOf } from './sender.ts'
+export { createQuarantine, type Quarantine } from './solo.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'

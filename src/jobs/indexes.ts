@@ -14,6 +14,15 @@ export const collections: readonly CollectionDefinition[] = [
         }, unique: true, partialFilterExpression: { key: { $exists: true } }
       },
       {
+        name: 'dedupe',
+        keys: { workspaceId: 1, name: 1, 'dedupe.key': 1 },
+        unique: true,
+        partialFilterExpression: { 'dedupe.isActive': true }
+      },
+      {
+        name: 'dedupe_until', keys: { 'dedupe.until': 1 }, partialFilterExpression: { 'dedupe.isActive': true }
+      },
+      {
         name: 'serial_live',
         keys: { workspaceId: 1, serial: 1 },
         unique: true,
@@ -42,7 +51,9 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'failed', keys: { workspaceId: 1, state: 1, _id: 1 } },
       { name: 'replaying', keys: { replayBy: 1, _id: 1 }, partialFilterExpression: { replayBy: { $exists: true } } },
       // Set when a letter is closed: 30 days.
-      { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
+      { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 },
+      // What every worker asks for: runs of these start solo.
+      { name: 'poison', keys: { class: 1, state: 1, failedAt: -1 }, partialFilterExpression: { class: 'poison' } }
     ]
   },
   // Where deaths of one fingerprint meet that might each be the first; rules that replay one after a deploy.

@@ -2,11 +2,13 @@ export {
   createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
 } from './repository/claims.ts'
 export { createControlRepository, type ControlRepository, type ListedRun } from './repository/control.ts'
+export { createDedupeRepository, type DedupeRepository } from './repository/dedupes.ts'
 export { createEventPages, type EventPages } from './repository/event-pages.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
 export { createLeaseRepository, type LeaseRepository } from './repository/leases.ts'
 export { createLetterRepository, type LetterRepository } from './repository/letters.ts'
 export { createPauseRepository, type Pause, type PauseRepository } from './repository/pauses.ts'
+export { createPoisonRepository, type PoisonRepository } from './repository/poison.ts'
 export { createRelayRepository, type Candidate, type Delivery, type RelayRepository } from './repository/relay.ts'
 export { createRuleRepository, type RuleRepository, type RuleRow } from './repository/rules.ts'
 export { createRunRepository, type RunRepository } from './repository/runs.ts'
