@@ -4,6 +4,7 @@ import {
 import {
   systemActor, type Clock, type JobContext, type JobSender, type Log, type Progress, type Session, type Tx
 } from '../../src/kernel/index.ts'
+import { insistOnHeld } from './insist.ts'
 
 const progressMs = 500
 export const maxResultBytes = 16 * 1024
@@ -42,22 +43,19 @@ export function createJobContext ({ claims, tx, clock, log, jobs, publish }: Par
     throw error
   }
 
-  /** Another start has the run, or nobody wants it any more. */
-  async function refused (): Promise<never> {
-    if (!await claims.isCancelled(key)) return superseded()
-    const error = new RunAborted('cancelled')
-    abort.abort(error)
-    throw error
-  }
-
   async function guarded<T> (
     guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>
   ): Promise<T> {
     abort.signal.throwIfAborted()
-    return await tx(async (session) => {
-      if (!await guard(session)) await refused()
-      return await work(session)
+    let answer: { value: T } | undefined
+    const standing = await insistOnHeld(claims, key, async () => {
+      answer = await tx(async (session) => await guard(session) ? { value: await work(session) } : undefined)
+      return answer !== undefined
     })
+    if (answer !== undefined) return answer.value
+    const error = new RunAborted(standing === 'cancelled' ? 'cancelled' : 'superseded')
+    abort.abort(error)
+    throw error
   }
 
   const ctx: JobContext = {

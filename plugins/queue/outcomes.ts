@@ -4,6 +4,7 @@ import {
   type Attempt, type ClaimRepository, type Classified, type Letter, type OnBuried, type RunPolicy, type RunRow,
   type StartKey, type WorkerRepository
 } from '../../src/jobs/index.ts'
+import { insistOnHeld } from './insist.ts'
 import type { Starts } from './claims.ts'
 import type { PublishRun } from './progress.ts'
 import type { Wake } from './wake.ts'
@@ -94,13 +95,14 @@ export function createOutcomes (parts: OutcomeParts) {
       failedAt: last.endedAt,
       round: run.replays ?? 0
     }
-    const isBuried = await starts.insist(async () => await tx(async (session) => {
-      const isMine = await claims.bury(session, key, letter, last)
-      if (isMine) await onBuried(session, run, letter)
-      return isMine
-    }))
-    // Cancelled in its last moment; a run that another start has matches nothing.
-    if (!isBuried) return await cancel(started)
+    const standing = await insistOnHeld(claims, key, async () => await starts.insist(async () =>
+      await tx(async (session) => {
+        const isMine = await claims.bury(session, key, letter, last)
+        if (isMine) await onBuried(session, run, letter)
+        return isMine
+      })))
+    if (standing === 'cancelled') return await cancel(started)
+    if (standing !== 'done') return { isDone: true, cause: 'superseded', code: '' }
     log.error({ err: error, run: run._id, job: run.name, class: cause, code, reason: message }, 'a run is dead')
     publish(run, undefined, 'dead')
     return { isDone: false, cause, code }

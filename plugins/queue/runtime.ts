@@ -11,9 +11,9 @@ import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
-import { createStartRates } from './start-rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
+import { createStartRates } from './start-rates.ts'
 import { tellWorkers } from './wake.ts'
 import { startWatchdog } from './watchdog.ts'
 
@@ -47,18 +47,18 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     onSolo: metrics.solo
   })
   const rates = createStartRates(60_000 / seenEveryMs)
-  const counted = {
-    ...metrics,
-    started (run: RunRow) {
-      rates.add(run.queue)
-      metrics.started(run)
-    }
-  }
   const { claims, workers, starts, executor } = buildExecutor(app, {
-    bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
+    bindings, codeVersion, wake, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo }),
+    metrics: {
+      ...metrics,
+      started (run) {
+        rates.add(run.queue)
+        metrics.started(run)
+      }
+    }
   })
-  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
   const offCancel = onCancel(app.bus, executor.cancel)
+  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
   const guard = createLoopGuard(consumers, log, () => {

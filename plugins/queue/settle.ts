@@ -21,10 +21,16 @@ export async function settle (waiting: Waiting): Promise<Settled> {
   const { signal } = context
   try {
     const handled = withContext(context, work)
-    return { result: await Promise.race([handled, givenUp(waiting, handled)]) }
+    const result = await Promise.race([handled, givenUp(waiting, handled)])
+    // What nobody wants any more did not succeed, whatever its handler made of the signal.
+    return isCancelled(signal) ? { error: signal.reason } : { result }
   } catch (error) {
     return { error: signal.reason instanceof RunAborted ? signal.reason : error }
   }
+}
+
+function isCancelled ({ reason }: AbortSignal): boolean {
+  return reason instanceof RunAborted && reason.reason === 'cancelled'
 }
 
 /** Ends the wait for a handler that ignores its signal; the fence stops what it still writes. */

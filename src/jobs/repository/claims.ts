@@ -133,9 +133,14 @@ export function createClaimRepository (db: Db) {
       return matchedCount === 1
     },
 
-    /** Whether a guard refused because somebody asked to cancel the start. */
-    async isCancelled (key: StartKey): Promise<boolean> {
-      return await rows.findOne({ ...running(key), cancel: { $exists: true } }, { projection: { _id: 1 } }) !== null
+    /**
+     * Why a guard matched nothing. `held`: the start has its run; the snapshot of that transaction was older than the
+     * claim, which does not wait for a majority.
+     */
+    async standing (key: StartKey): Promise<'held' | 'cancelled' | 'gone'> {
+      const run = await rows.findOne(running(key), { projection: { cancel: 1 } })
+      if (run === null) return 'gone'
+      return run.cancel === undefined ? 'held' : 'cancelled'
     },
 
     /** Runs at work in this worker that somebody asked to cancel. */
