@@ -79,7 +79,8 @@ async function cutEverywhere (place: Rig, cuts: number, say: Say): Promise<strin
   await Promise.all(Array.from({ length: atOnce }, work))
   const fallen = await falls()
   if (fallen > 0) throw new Error(`bytes fell ${fallen} times`)
-  return `${tally.cuts} cuts of ${tally.files} files, ${tally.resumed} went on, ${tally.exact} of them at the very byte, ` +
+  return `${tally.cuts} cuts of ${tally.files} files, ${tally.resumed} went on, ` +
+    `${tally.exact} of them at the very byte, ` +
     `${tally.restarts} clean restarts, ${tally.failed} clean errors, 0 wrong files`
 }
 
