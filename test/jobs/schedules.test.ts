@@ -184,6 +184,42 @@ t.test('two tickers settle a slot once', async (t) => {
   for (const id of ids) await service.remove(actor, id)
 })
 
+t.test('a ticker that read an older state moves nothing', async (t) => {
+  const { id } = await add('stale')
+  const { rev, lastSlotAt: from } = await table.row(id)
+  const move = async (change: object) => await app.tx(async (session) => await table.schedules.move(session, [
+    { id, rev, from, lastSlotAt: clock.now(), nextSlotAt: from, ...change }
+  ]))
+  t.equal(await move({ rev: rev + 1 }), 0)
+  t.equal(await move({ from: new Date(0) }), 0)
+  t.equal(await move({ lastSlotAt: from }), 1)
+  await service.remove(actor, id)
+})
+
+t.test('as many slots as fit in a page: the last one still is the last', async (t) => {
+  const { id } = await add('page', { spec: { everyMs: 100_000 }, smear: false })
+  clock.to(Math.floor(clock.ms() / 100_000) * 100_000 + 1000 * 100_000 + 80_000)
+  await ticker.tick()
+  const told = await table.told(id)
+  t.equal(told.length, 1000)
+  t.same(told.filter(([, outcome]) => outcome === 'fire').length, 1)
+  await service.remove(actor, id)
+})
+
+t.test('a slot that cancels others ends what waits and asks what runs to end', async (t) => {
+  const { id } = await add('cancels', { overlap: 'cancel_other' })
+  const runs = app.db.collection<{ _id: string }>('jobs.runs')
+  const next = async () => { clock.to(clock.ms() + hour); await ticker.tick() }
+  await next()
+  await runs.updateOne({ 'cause.id': id }, { $set: { state: 'running' } })
+  await next()
+  await next()
+  t.match(await table.runsOf(id), [
+    { state: 'running', cancel: { reason: 'overlap' } }, { state: 'cancelled' }, { state: 'pending', serial: `sched:${id}` }
+  ])
+  await service.remove(actor, id)
+})
+
 t.test('P14: explain tells the truth', async (t) => {
   for (const overlap of overlaps) await truth(t, overlap, { cron: '*/10 * * * *' }, 25 * 60_000)
   await truth(t, 'skip', { everyMs: 600_000 }, 9 * 60_000)
