@@ -140,8 +140,8 @@ export function createScheduleRepository (db: Db) {
           state: 'cancelled', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('cancelled', now.getTime())
         }
       }, { session })
-      await runs.updateMany(
-        { ...ofSchedule(id), state: 'running' }, { $set: { cancel: { at: now, reason: 'overlap', by: 'schedule' } } }, { session })
+      const cancel = { at: now, reason: 'overlap', by: 'schedule' }
+      await runs.updateMany({ ...ofSchedule(id), state: 'running' }, { $set: { cancel } }, { session })
     },
 
     /** Schedules with a run that died since then, and those that were failing before (P). */
