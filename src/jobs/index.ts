@@ -33,17 +33,14 @@ export type { Attempt, RunRow, StartKey } from './run.ts'
 export { createScheduleAccess } from './schedules/access.ts'
 export { checkDeclared, createDeclarer } from './schedules/declare.ts'
 export { schedulePaused, slotMissed } from './schedules/events.ts'
-export { explainSlots, type ExplainedSlot } from './schedules/explain.ts'
-export type { ScheduleRow, SlotRow, Verdict } from './schedules/row.ts'
-export {
-  createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacle, type Obstacles, type Slots
-} from './schedules/rules.ts'
+export type { ScheduleRow, SlotRow } from './schedules/row.ts'
+export { createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacles } from './schedules/rules.ts'
 export {
   BackfillResultSchema, BackfillSchema, ExplanationSchema, NewScheduleSchema, SchedulePageSchema, SchedulePatchSchema,
   ScheduleQuerySchema, ScheduleSchema, ScheduleSlotPageSchema, ScheduleSlotSchema, scheduleSchemas
 } from './schedules/schemas.ts'
 export { createSchedulesService, type SchedulesService } from './schedules/service.ts'
-export { createTicker, type Ticker } from './schedules/ticker.ts'
+export { createTicker } from './schedules/ticker.ts'
 export { createSlotWriter } from './schedules/writer.ts'
 export {
   CancelManySchema, CancelSchema, CancelledSchema, DiscardReportSchema, EventPageSchema, EventQuerySchema,

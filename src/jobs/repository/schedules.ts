@@ -16,7 +16,7 @@ export type ScheduleRepository = ReturnType<typeof createScheduleRepository>
 /** Schedules, and what became of their runs. An empty workspace owns those of the installation. */
 export function createScheduleRepository (db: Db) {
   const rows = db.collection<ScheduleRow>('jobs.schedules')
-  const runs = db.collection<RunRow & { cancel?: { at: Date, reason: string } }>('jobs.runs')
+  const runs = db.collection<RunRow & { cancel?: { at: Date, reason: string, by: string } }>('jobs.runs')
   const ofSchedule = (id: string): Filter<RunRow> => ({ 'cause.kind': 'schedule', 'cause.id': id })
 
   return {
@@ -140,8 +140,8 @@ export function createScheduleRepository (db: Db) {
           state: 'cancelled', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('cancelled', now.getTime())
         }
       }, { session })
-      await runs.updateMany(
-        { ...ofSchedule(id), state: 'running' }, { $set: { cancel: { at: now, by: 'schedule', reason: 'overlap' } } }, { session })
+      const cancel = { at: now, reason: 'overlap', by: 'schedule' }
+      await runs.updateMany({ ...ofSchedule(id), state: 'running' }, { $set: { cancel } }, { session })
     },
 
     /** Schedules with a run that died since then, and those that were failing before (P). */

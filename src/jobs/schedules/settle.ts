@@ -29,19 +29,16 @@ export function settle (
   }
 ): Settlement {
   const due = dueSlots(schedule, now, slots)
-  const isComplete = due.length < page
-  const nowMs = now.getTime()
+  const lastAt = due.at(-1)?.at ?? now
+  const nextSlotAt = slots.next(schedule, lastAt)?.at ?? null
+  const isComplete = due.length < page || nextSlotAt === null || nextSlotAt > now
+  const intervalMs = (nextSlotAt?.getTime() ?? Infinity) - lastAt.getTime()
+  const { misfire, catchUpMs } = schedule
   const judged = judgeLateness(due, {
-    misfire: schedule.misfire, catchUpMs: catchUp(schedule, due, slots), nowMs, isComplete
+    misfire, catchUpMs: catchUpOf(catchUpMs, intervalMs), nowMs: now.getTime(), isComplete
   })
-  const settled = judgeAll(schedule, judged, live, obstacles)
-  const lastSlotAt = isComplete ? now : (due.at(-1) as Occurrence).at
   return {
-    schedule,
-    slots: settled.slots,
-    cancelsOthers: settled.cancelsOthers,
-    lastSlotAt,
-    nextSlotAt: slots.next(schedule, lastSlotAt)?.at ?? null
+    schedule, ...judgeAll(schedule, judged, live, obstacles), lastSlotAt: isComplete ? now : lastAt, nextSlotAt
   }
 }
 
@@ -53,13 +50,6 @@ function dueSlots (schedule: ScheduleRow, now: Date, slots: Slots): Occurrence[]
   return due.length > 0 || recent <= lastSlotAt
     ? due
     : slots.between(schedule, { after: lastSlotAt, until: now, limit: page })
-}
-
-function catchUp (schedule: ScheduleRow, due: readonly Occurrence[], slots: Slots): number {
-  const last = due.at(-1)
-  if (schedule.catchUpMs !== null || last === undefined) return catchUpOf(schedule.catchUpMs, 0)
-  const following = slots.next(schedule, last.at)
-  return catchUpOf(null, following === undefined ? Infinity : following.at.getTime() - last.at.getTime())
 }
 
 /** One after the other: the run of a slot stands in the way of the next one. */

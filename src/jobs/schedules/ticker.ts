@@ -104,8 +104,6 @@ export function createTicker ({ schedules, slots, writer, tx, clock, jobOf, obst
   }
 }
 
-export type Ticker = ReturnType<typeof createTicker>
-
 /** Neighbours of one job and workspace go together: their runs are one insert. */
 function grouped (due: readonly ScheduleRow[]): ScheduleRow[][] {
   const sorted = due.toSorted((a, b) => nameOf(a) < nameOf(b) ? -1 : 1)
