@@ -61,8 +61,6 @@ export function bindWild (app: FastifyInstance): void {
 
 export { effectJob }
 
-
-
 /** Limits under which tests need not wait long. */
 export const limits = { loopMs: 2500, giveUpMs: 500, soloMb: 128 }
 

@@ -1,13 +1,15 @@
 // A Redis of another version, as far as a booting process looks.
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** Answers pings and tells this version; the address of it, and how to end it. */
 export async function startOldRedis (version: string): Promise<{ url: string, close: () => void }> {
   const facts = [
     `redis_version:${version}`, 'loading:0', 'role:master', 'maxmemory_policy:noeviction', 'aof_enabled:1', ''
   ].join('\r\n')
+  const sockets = new Set<Socket>()
   const server = createServer((socket) => {
+    sockets.add(socket)
     socket.on('error', () => undefined)
     socket.on('data', (chunk) => {
       for (const command of chunk.toString().split(/^\*\d+\r\n/m).slice(1)) {
@@ -17,7 +19,11 @@ export async function startOldRedis (version: string): Promise<{ url: string, cl
       }
     })
   })
+  function close (): void {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => { server.close() } }
+  return { url: `redis://127.0.0.1:${(server.address() as AddressInfo).port}`, close }
 }

@@ -11,6 +11,7 @@ import { MongoClient } from 'mongodb'
 import type { Proofs } from '../../../bin/proof.ts'
 import { ownRedis } from '../../live/own-redis.ts'
 import { startOldRedis } from '../../stand-ins/old-redis.ts'
+import { startSmtpSink } from '../../stand-ins/smtp.ts'
 import { testStores } from '../../stores.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -46,11 +47,11 @@ function must (holds: boolean, what: string): void {
 }
 
 /** Variables of an installation on this Redis. */
-function environment (name: string, redisUrl: string, more: Record<string, string>): Record<string, string> {
+function environment (name: string, redisUrl: string, smtpUrl: string, more: Record<string, string>): Record<string, string> {
   return {
     NODE_ENV: 'production', LOG_LEVEL: 'warn', MONGO_URL: testStores().mongoUrl, MONGO_DB: name, REDIS_URL: redisUrl,
     KEY_PREFIX: name, MASTER_KEYS: `test:${randomBytes(32).toString('hex')}`, DOMAINS: 'identity',
-    SMTP_URL: 'smtp://127.0.0.1:25', DATA_DIR: join(tmpdir(), name), ...more
+    SMTP_URL: smtpUrl, DATA_DIR: join(tmpdir(), name), ...more
   }
 }
 
@@ -61,11 +62,12 @@ export const proofs: Proofs = {
     const name = `p19${randomBytes(6).toString('hex')}`
     try {
       const [redis, other, old] = [await ownRedis(t), await ownRedis(t), await startOldRedis('6.2.14')]
-      undo.push(old.close)
-      const migrated = await boot('workers/migrate.ts', [], environment(name, redis.url, {}))
+      const smtp = await startSmtpSink()
+      undo.push(old.close, smtp.close)
+      const migrated = await boot('workers/migrate.ts', [], environment(name, redis.url, smtp.url, {}))
       must(migrated.code === 0, `migrate: ${migrated.lines.join('\n')}`)
       const worker = async (url: string, more = {}): Promise<Boot> =>
-        await boot('workers/worker.ts', ['io'], environment(name, url, more))
+        await boot('workers/worker.ts', ['io'], environment(name, url, smtp.url, more))
       const refused = async (what: string, sentence: RegExp, url = redis.url): Promise<void> => {
         const { code, lines } = await worker(url)
         must(code === 1 && lines.some((line) => line.startsWith('jobs.redis_policy') && sentence.test(line)),
@@ -79,7 +81,8 @@ export const proofs: Proofs = {
       await set('appendfsync', 'no')
       await refused('no sync', /set appendfsync everysec/)
       await set('appendfsync', 'everysec')
-      must((await worker(redis.url)).code === 'ready', 'a good Redis is refused')
+      const good = await worker(redis.url)
+      must(good.code === 'ready', `a good Redis is refused: ${good.code} ${good.lines.join(' ')}`)
       await set('appendonly', 'no')
       await refused('no append-only file', /set appendonly yes/)
       const { code, lines } = await worker(redis.url, { NODE_ENV: 'development' })
