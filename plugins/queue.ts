@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions,
-  runTopic, type RunReads
+  JobsError, batchCompleted, batchSchemas, collections, createJobSender, createLeaseRepository, createRunReads,
+  createRunRepository, permissions, runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -13,6 +13,7 @@ import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { decorateTogether } from './queue/parts.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -54,11 +55,15 @@ export default fp<QueueOptions>(async function queue (app, options) {
   let keeper: ReturnType<typeof buildKeeper> | undefined
   const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
 
-  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
+  app.declare({
+    domain: 'jobs', errors: JobsError, topics: [runTopic], events: [batchCompleted], schemas: batchSchemas, permissions,
+    collections
+  })
   app.live.bind(runTopic, { lossy: true })
-  app.decorate(
-    'jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded })
-  )
+  const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
+  app.decorate('jobs', createJobSender({
+    ...decorateTogether(app, { isDeclared, wake: waker.send }), runs, clock, isDeclared, onAdded: waker.onAdded
+  }))
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createRelayRepository, createWorkerRepository, queuesOf, rhythms
+  createClaimRepository, createRelayRepository, createResourceRepository, createShareRepository,
+  createWorkerRepository, queuesOf, rhythms
 } from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
 import type { Bindings } from './bindings.ts'
@@ -11,6 +12,7 @@ import { createStarts } from './claims.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
 import { createExecutor } from './execute.ts'
 import type { QueueMetrics } from './metrics.ts'
+import { createRunPlaces } from './run-places.ts'
 import { createRunPublisher } from './progress.ts'
 import { tellWorkers, type Wake } from './wake.ts'
 
@@ -32,12 +34,16 @@ interface Parts {
 export function createRuntime (app: FastifyInstance, parts: Parts) {
   const { groups, bindings, connection, prefix, codeVersion, wake, metrics } = parts
   const { db, clock, log, processes, processId, tx } = app
-  const claims = createClaimRepository(db)
+  const claims = createClaimRepository(db, app.wakeQueue)
   const runs = createRelayRepository(db)
   const workers = createWorkerRepository(db)
   const delay = monitorEventLoopDelay({ resolution: 20 })
-  const starts = createStarts({ claims, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
+  const starts = createStarts({ claims, tx, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
+  const places = createRunPlaces({
+    shares: createShareRepository(db), resources: createResourceRepository(db), wake, log
+  })
   const executor = createExecutor({
+    places,
     claims, starts, workers, tx, clock, log, codeVersion, boundOf: bindings.of, wake, publish: createRunPublisher(
       app.live, clock, log
     ), metrics
@@ -108,7 +114,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       delay.enable()
       await see()
       tellWorkers(app.bus)
+      await places.load()
       every(seenEveryMs, see)
+      every(1000, places.load)
       every(1000, async () => { for (const consumer of consumers) await consumer.watch() })
       every(strangersEveryMs, returnStrangers)
     },

@@ -3,11 +3,32 @@ import { JobsError } from './errors.ts'
 import type { RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 
+const keepers = ['owner', 'admin', 'operator']
+const everywhere = 'workspace:all'
+
 export const permissions = definePermissions('jobs', {
   'operation:read': {
     kind: 'read', roles: ['owner', 'admin', 'member', 'guest'], sentence: 'See how long tasks of the workspace get on.'
-  }
+  },
+  'run:read': { kind: 'read', roles: keepers, sentence: 'See the runs of the workspace, with their data.' },
+  'run:operate': { kind: 'write', roles: keepers, sentence: 'Cancel and re-order runs of the workspace.' },
+  'letter:read': { kind: 'read', roles: keepers, sentence: 'See the dead letters of the workspace.' },
+  'letter:operate': { kind: 'write', roles: keepers, sentence: 'Edit, replay and discard dead letters.' },
+  'event:read': { kind: 'read', roles: keepers, sentence: 'Read the log of events of the workspace.' },
+  'event:operate': { kind: 'write', roles: keepers, sentence: 'Replay events to a subscriber.' },
+  'queue:read': { kind: 'read', roles: ['operator'], sentence: 'See how the queues of the installation stand.' },
+  'queue:operate': { kind: 'write', roles: ['operator'], sentence: 'Pause and resume queues.' },
+  [everywhere]: { kind: 'read', roles: ['operator'], sentence: 'See and operate the work of all workspaces.' }
 })
+
+/** Workspaces whose work an actor sees; undefined: all of them. */
+export type Scope = readonly string[] | undefined
+
+/** Operators of the platform see all workspaces, or the one asked for; everybody else their own. */
+export function scopeOf (actor: Actor, asked?: string): Scope {
+  if (actor.can(`jobs:${everywhere}`)) return asked === undefined ? undefined : [asked]
+  return asked === undefined || asked === actor.workspaceId ? [actor.workspaceId] : []
+}
 
 /** A run of the actor's workspace; what is foreign is missing. Throws `jobs.run_not_found`. */
 export async function accessRun (runs: RunRepository, { workspaceId }: Actor, id: string): Promise<RunRow> {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ActorRef } from './actor.ts'
 
-export interface Cause { kind: 'request' | 'run' | 'event' | 'loop' | 'script', id: string }
+export interface Cause { kind: 'request' | 'run' | 'event' | 'loop' | 'script' | 'schedule', id: string }
 
 /** What belongs to one request, job, command or loop turn. */
 export interface Context {

@@ -5,6 +5,7 @@ import type { ErrorDefinition, ErrorTable } from './errors.ts'
 import type { EventDefinition, SubscriberDefinition } from './events.ts'
 import type { CollectionDefinition } from './indexes.ts'
 import type { JobDefinition } from './jobs.ts'
+import type { ResourceDefinition } from './resources.ts'
 import type { TopicDefinition } from './topics.ts'
 
 /** What a domain or slice declares as data; handed to the app by its plugin, in every process. */
@@ -14,6 +15,7 @@ export interface Declarations {
   events?: readonly EventDefinition[]
   subscribers?: readonly SubscriberDefinition[]
   jobs?: readonly JobDefinition[]
+  resources?: readonly ResourceDefinition[]
   topics?: readonly TopicDefinition[]
   permissions?: readonly PermissionDefinition[]
   analytics?: readonly AnalyticsMapping[]
@@ -28,6 +30,7 @@ export interface Registry {
   events: ReadonlyMap<string, EventDefinition>
   subscribers: ReadonlyMap<string, SubscriberDefinition>
   jobs: ReadonlyMap<string, JobDefinition>
+  resources: ReadonlyMap<string, ResourceDefinition>
   topics: ReadonlyMap<string, TopicDefinition>
   permissions: ReadonlyMap<string, PermissionDefinition>
   analytics: readonly AnalyticsMapping[]
@@ -44,6 +47,7 @@ export function createRegistry (): Registry {
     events: new Map<string, EventDefinition>(),
     subscribers: new Map<string, SubscriberDefinition>(),
     jobs: new Map<string, JobDefinition>(),
+    resources: new Map<string, ResourceDefinition>(),
     topics: new Map<string, TopicDefinition>(),
     permissions: new Map<string, PermissionDefinition>(),
     collections: new Map<string, CollectionDefinition>(),
@@ -68,6 +72,7 @@ export function createRegistry (): Registry {
       all(maps.events, 'event', declared.events, named)
       all(maps.subscribers, 'subscriber', declared.subscribers, named)
       all(maps.jobs, 'job', declared.jobs, named)
+      all(maps.resources, 'resource', declared.resources, named)
       all(maps.topics, 'topic', declared.topics, named)
       all(maps.permissions, 'permission', declared.permissions, named)
       all(maps.collections, 'collection', declared.collections, named)

@@ -1,6 +1,7 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
 import { expiryOf, type Attempt, type RunRow, type StartKey } from '../run.ts'
+import { createNeedRepository } from './needs.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
 
@@ -17,6 +18,8 @@ export interface Letter {
   state: 'open' | 'replayed' | 'discarded'
   codeVersion: string
   failedAt: Date
+  /** Runs that ended because this one did, at most 100. */
+  needers?: string[]
 }
 
 /** How a start ended; differing ones ride in one bulk. */
@@ -31,15 +34,23 @@ export type ClaimRepository = ReturnType<typeof createClaimRepository>
 export const turnOf = (workspaceId: string, serial: string, now: Date): Filter<RunRow> =>
   ({ state: 'pending', workspaceId, serial, $or: [{ runAt: { $lte: now } }, { starts: { $gt: 0 } }] })
 
-/** Whether nothing but its turn held a run up. */
-function isStartable ({ runAt, target, heldBy }: RunRow, now: Date): boolean {
-  return runAt <= now && target === undefined && (heldBy === null || heldBy === 'serial')
+/** Whether nothing but its turn holds a run up; what takes capacity, retries and slots go through the relay. */
+function isStartable ({ runAt, target, resources, cause, attempt, heldBy }: RunRow, now: Date): boolean {
+  const isFree = target === undefined && resources === undefined && cause?.kind !== 'schedule'
+  return runAt <= now && isFree && attempt === 0 && (heldBy === null || heldBy === 'serial')
 }
+
+/** Nobody waits for it, as far as the store knows at this moment. */
+const unneeded = { isNeeded: { $ne: true } }
 
 const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
 
-/** Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). */
-export function createClaimRepository (db: Db) {
+/**
+ * Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). `onFreed` is called
+ * in the transaction with the queue of each run that waits for nothing any more.
+ */
+export function createClaimRepository (db: Db, onFreed: (queue: string) => void = () => undefined) {
+  const needs = createNeedRepository(db)
   const rows = db.collection<RunRow>('jobs.runs')
   const letters = db.collection<Letter>('jobs.letters')
 
@@ -48,6 +59,21 @@ export function createClaimRepository (db: Db) {
       $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now, updatedAt: now },
       $inc: { fence: 1, starts: 1 }
     }
+  }
+
+  async function settle (session: Session, id: string, isMet: boolean, now: Date) {
+    const isNeeded = await rows.findOne({ _id: id, isNeeded: true }, { session, projection: { _id: 1 } }) !== null
+    if (!isNeeded) return { queues: [], failed: [] }
+    const settled = await needs.settle(session, [{ id, isMet }], now)
+    for (const queue of settled.queues) onFreed(queue)
+    return settled
+  }
+
+  /** Ends a start that others wait for, and tells them; false when another start has the run. */
+  async function endNeeded (session: Session, key: StartKey, outcome: Outcome, now: Date): Promise<boolean> {
+    const { matchedCount } = await rows.updateOne(running(key), updateOf(outcome, now), { session })
+    if (matchedCount === 1) await settle(session, key.id, outcome.kind === 'done', now)
+    return matchedCount === 1
   }
 
   return {
@@ -108,13 +134,9 @@ export function createClaimRepository (db: Db) {
 
     /** Ends the start as done inside the transaction of its effect; false when another start has the run. */
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
-      const { matchedCount } = await rows.updateOne(running(key), {
-        $set: {
-          state: 'done', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('done', now.getTime()),
-          ...(result === undefined ? {} : { result })
-        }
-      }, { session })
-      return matchedCount === 1
+      const update = updateOf({ kind: 'done', result }, now)
+      const { matchedCount } = await rows.updateOne({ ...running(key), ...unneeded }, update, { session })
+      return matchedCount === 1 || await endNeeded(session, key, { kind: 'done', result }, now)
     },
 
     /** Guards a transaction in the middle of a start; false when another start has the run. */
@@ -141,13 +163,26 @@ export function createClaimRepository (db: Db) {
     ): Promise<number> {
       const operations = groupDone(outcomes).map(({ keys, outcome }) => {
         const [one] = keys as [StartKey]
-        const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) } }
+        const filter = {
+          ...running(one), _id: { $in: keys.map((key) => key.id) }, ...(outcome.kind === 'again' ? {} : unneeded)
+        }
         return { updateMany: { filter, update: updateOf(outcome, now) } }
       })
       if (operations.length === 0) return 0
       const { matchedCount } = await rows.bulkWrite(operations, { ordered: false, ...(session && { session }) })
       return outcomes.length - matchedCount
     },
+
+    /** Those of the starts that others wait for: they end in a transaction, by `endNeeded`. */
+    async needed (keys: readonly StartKey[]): Promise<StartKey[]> {
+      const found = await rows.find(
+        { _id: { $in: keys.map(({ id }) => id) }, state: 'running', isNeeded: true },
+        { projection: { fence: 1, claim: 1 } }).toArray()
+      const byId = new Map(found.map(({ _id, fence, claim }) => [_id, `${fence} ${claim}`]))
+      return keys.filter(({ id, fence, claim }) => byId.get(id) === `${fence} ${claim}`)
+    },
+
+    endNeeded,
 
     /** Ends the start as dead and writes its letter, in one transaction. */
     async bury (session: Session, key: StartKey, letter: Letter, attempt: Attempt): Promise<boolean> {
@@ -158,8 +193,10 @@ export function createClaimRepository (db: Db) {
         $inc: { attempt: 1 },
         $push: { attempts: { $each: [attempt], $slice: -20 } }
       }, { session })
-      if (matchedCount === 1) await letters.insertOne(letter, { session })
-      return matchedCount === 1
+      if (matchedCount !== 1) return false
+      const { failed } = await settle(session, key.id, false, now)
+      await letters.insertOne({ ...letter, ...(failed.length > 0 && { needers: failed.slice(0, 100) }) }, { session })
+      return true
     },
 
     /** Running runs of workers that are gone (P). */
