@@ -46,16 +46,13 @@ export function createStarts ({ claims, tx, worker, clock, isLiving, onSupersede
     return outcomes.map(() => undefined)
   })
 
-  /** Ends those that others wait for, each in a transaction that tells them; how many there were. */
+  /** Ends those that others wait for, in a transaction that tells them; how many there were. */
   async function endNeeded (outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>): Promise<number> {
     const needed = await insist(async () => await claims.needed(outcomes.map(({ key }) => key)))
-    let count = 0
-    for (const { key, outcome } of outcomes.filter((one) => needed.includes(one.key))) {
-      const isOurs = await insist(async () => await tx(async (session) =>
-        await claims.endNeeded(session, key, outcome, clock.now())))
-      if (isOurs) count++
-    }
-    return count
+    if (needed.length === 0) return 0
+    const those = outcomes.filter(({ key }) => needed.includes(key))
+    return await insist(async () => await tx(async (session) =>
+      await claims.endNeeded(session, those, clock.now())))
   }
 
   async function claimGroup (ids: readonly string[], release: number): Promise<RunRow[]> {

@@ -1,7 +1,7 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
 import { expiryOf, type Attempt, type RunRow, type StartKey } from '../run.ts'
-import { createNeedRepository } from './needs.ts'
+import { createNeedRepository, endStates, type EndedNeed, type SettledNeeds } from './needs.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
 
@@ -61,19 +61,24 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     }
   }
 
-  async function settle (session: Session, id: string, isMet: boolean, now: Date) {
-    const isNeeded = await rows.findOne({ _id: id, isNeeded: true }, { session, projection: { _id: 1 } }) !== null
-    if (!isNeeded) return { queues: [], failed: [] }
-    const settled = await needs.settle(session, [{ id, isMet }], now)
+  async function settle (session: Session, ended: readonly EndedNeed[], now: Date): Promise<SettledNeeds> {
+    const settled = await needs.settle(session, ended, now)
     for (const queue of settled.queues) onFreed(queue)
     return settled
   }
 
-  /** Ends a start that others wait for, and tells them; false when another start has the run. */
-  async function endNeeded (session: Session, key: StartKey, outcome: Outcome, now: Date): Promise<boolean> {
-    const { matchedCount } = await rows.updateOne(running(key), updateOf(outcome, now), { session })
-    if (matchedCount === 1) await settle(session, key.id, outcome.kind === 'done', now)
-    return matchedCount === 1
+  /** Ends starts that others wait for, and tells them, in one transaction; how many were not taken over by others. */
+  async function endNeeded (
+    session: Session, outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date
+  ): Promise<number> {
+    await rows.bulkWrite(operationsOf(outcomes, now), { session })
+    const ids = outcomes.map(({ key }) => key.id)
+    const found = await rows.find(
+      { _id: { $in: ids }, state: { $in: [...endStates] } }, { session, projection: { claim: 1, state: 1 } }).toArray()
+    const claimOf = new Map(outcomes.map(({ key }) => [key.id, key.claim]))
+    const ended = found.filter(({ _id, claim }) => claimOf.get(_id) === claim)
+    await settle(session, ended.map(({ _id: id, state }) => ({ id, isMet: state === 'done' })), now)
+    return ended.length
   }
 
   return {
@@ -136,7 +141,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
       const update = updateOf({ kind: 'done', result }, now)
       const { matchedCount } = await rows.updateOne({ ...running(key), ...unneeded }, update, { session })
-      return matchedCount === 1 || await endNeeded(session, key, { kind: 'done', result }, now)
+      return matchedCount === 1 || await endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
     },
 
     /** Guards a transaction in the middle of a start; false when another start has the run. */
@@ -161,13 +166,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     async end (
       outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, session?: Session
     ): Promise<number> {
-      const operations = groupDone(outcomes).map(({ keys, outcome }) => {
-        const [one] = keys as [StartKey]
-        const filter = {
-          ...running(one), _id: { $in: keys.map((key) => key.id) }, ...(outcome.kind === 'again' ? {} : unneeded)
-        }
-        return { updateMany: { filter, update: updateOf(outcome, now) } }
-      })
+      const operations = operationsOf(outcomes, now, unneeded)
       if (operations.length === 0) return 0
       const { matchedCount } = await rows.bulkWrite(operations, { ordered: false, ...(session && { session }) })
       return outcomes.length - matchedCount
@@ -194,7 +193,8 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
         $push: { attempts: { $each: [attempt], $slice: -20 } }
       }, { session })
       if (matchedCount !== 1) return false
-      const { failed } = await settle(session, key.id, false, now)
+      const isNeeded = await rows.findOne({ _id: key.id, isNeeded: true }, { session, projection: { _id: 1 } }) !== null
+      const { failed } = isNeeded ? await settle(session, [{ id: key.id, isMet: false }], now) : { failed: [] }
       await letters.insertOne({ ...letter, ...(failed.length > 0 && { needers: failed.slice(0, 100) }) }, { session })
       return true
     },
@@ -244,6 +244,18 @@ const startFields = { fence: 1, release: 1, queue: 1, workspaceId: 1, serial: 1,
 function toStart (run: RunRow): StartOfRun {
   const { _id, fence, release, queue, workspaceId, serial, worker, startedAt } = run
   return { id: _id, fence, release, queue, workspaceId, serial, worker, startedAt }
+}
+
+/** Equal outcomes of one claim are one update; what ends a run also matches `ending`. */
+function operationsOf (
+  outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, ending: Filter<RunRow> = {}
+) {
+  return groupDone(outcomes).map(({ keys, outcome }) => {
+    const [one] = keys as [StartKey]
+    const more = outcome.kind === 'again' ? {} : ending
+    const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) }, ...more }
+    return { updateMany: { filter, update: updateOf(outcome, now) } }
+  })
 }
 
 interface Group { keys: StartKey[], outcome: Outcome }
