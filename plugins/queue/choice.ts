@@ -166,12 +166,10 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
         const bucket = refill(
           buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }, nowMs, perMin / 60, Math.max(1, perMin / 6))
         buckets.set(workspaceId, bucket)
-        return Math.min(cap - atWork, Math.floor(bucket.tokens))
+        return Math.min(cap - atWork, Math.floor(bucket.tokens) - (used.get(workspaceId) ?? 0))
       },
       use (workspaceId: string): void {
         used.set(workspaceId, (used.get(workspaceId) ?? 0) + 1)
-        const bucket = buckets.get(workspaceId)
-        if (bucket !== undefined) bucket.tokens--
       }
     }
   }
@@ -202,7 +200,11 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     sent (queue: Queue, runs: ReadonlyArray<{ workspaceId: string }>): void {
       const window = windowOf(queue)
       window.total += runs.length
-      for (const { workspaceId } of runs) window.live.set(workspaceId, (window.live.get(workspaceId) ?? 0) + 1)
+      for (const { workspaceId } of runs) {
+        window.live.set(workspaceId, (window.live.get(workspaceId) ?? 0) + 1)
+        const bucket = buckets.get(workspaceId)
+        if (bucket !== undefined) bucket.tokens--
+      }
     },
 
     /** Notes runs that ended; those of their queues where that makes room for runs that wait. */

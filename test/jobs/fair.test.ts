@@ -172,7 +172,7 @@ t.test('a cap holds always, a rate by the minute, and a limited workspace starts
   await app.capacity.share({ _id: 'slow', perMin: 60 })
   await sleep(1100)
   seen.length = 0
-  await add(grouped, 8, { ms: 30 }, { workspaceId: 'capped', serial: undefined })
+  await add(work, 8, { ms: 30 }, { workspaceId: 'capped' })
   const rows = await Promise.all([1, 2, 3, 4].map(async (n) =>
     await add(grouped, 5, { ms: 5, group: `g${n}` }, { workspaceId: 'slow' })))
   t.equal(rows.flat().length, 20)
@@ -181,7 +181,8 @@ t.test('a cap holds always, a rate by the minute, and a limited workspace starts
   const slow = of(grouped).filter((one) => one.workspaceId === 'slow').length
   t.ok(slow <= 13, `${slow} started: ten at once, then one a second`)
   await app.capacity.share({ _id: 'slow' })
-  await until('all', () => of(grouped).length === 28)
+  await until('all', () => of(grouped).length === 20 && of(work).length === 8)
+  t.equal(most(of(work)), 2, 'never more than its cap')
 })
 
 t.test('I5: a resource has no more holders than places, and its places come back', async (t) => {
