@@ -155,22 +155,25 @@ function playContest (seed: number): { turns: number, starts: number, worst: num
   return { turns, starts, worst }
 }
 
-/** B's 99th percentile from commit to start, alone and beside a backlog of A. */
-async function noisyTenant (backlog = 100_000, ms = 20): Promise<{ idleMs: number, noisyMs: number }> {
+/**
+ * B's 99th percentile from commit to start, alone and beside a backlog of A. Runs take so long that the places of the
+ * queue are what is short, not the processor: 50 of 200 ms are 250 starts a second.
+ */
+async function noisyTenant (backlog = 100_000, ms = 200): Promise<{ idleMs: number, noisyMs: number }> {
   const place = newPlace()
   const app = await rig({ place, declared, bind, groups: ['io', 'keeper'] })
   try {
     const measure = async (): Promise<number> => {
       const waits: number[] = []
-      for (let n = 0; n < 10; n++) {
+      for (let n = 0; n < 100; n++) {
         const { id } = await app.tx(async (session) =>
           await app.jobs.add(session, load, { ms }, { workspaceId: 'b' }))
         const committedMs = app.clock.ms()
         await until('B starts', async () => await startOf(app, id) !== undefined, 60_000)
         waits.push((await startOf(app, id) ?? Infinity) - committedMs)
-        await sleep(50)
+        await sleep(20)
       }
-      return Math.max(1, ...waits)
+      return Math.max(1, waits.toSorted((a, b) => a - b)[98] ?? Infinity)
     }
     await measure()
     const idleMs = await measure()
