@@ -35,6 +35,18 @@ const sizes = {
   '@stylistic/max-len': ['error', { code: 120, ignoreUrls: true, ignoreRegExpLiterals: true }]
 }
 
+const byFetch = 'Use app.fetch: it refuses addresses that may not be called.'
+/** Addresses that came from outside are reached in one place, which judges them first. */
+const unguarded = {
+  'no-restricted-globals': ['error', { name: 'fetch', message: byFetch }],
+  'no-restricted-imports': ['error', {
+    paths: [
+      { name: 'undici', message: byFetch },
+      ...['node:http', 'node:https'].map((name) => ({ name, importNames: ['request', 'get', 'default'], message: byFetch }))
+    ]
+  }]
+}
+
 export default [
   ...neostandard({ ts: true, ignores: [...resolveIgnoresFromGitignore(), 'openapi/*.json'] }),
   {
@@ -56,6 +68,7 @@ export default [
       'no-restricted-syntax': ['error', ...forbiddenSyntax]
     }
   },
+  { files: ['{src,plugins,routes,workers}/**/*.ts'], ignores: ['plugins/fetch/**'], rules: unguarded },
   { files: environmentReaders, rules: { 'n/no-process-env': 'off' } },
   { files: ['test/**/*.ts'], rules: { 'house/own-lines': 'off' } },
   // Declarations of routes are data; over 200 lines they are one file for each endpoint.

@@ -1,19 +1,27 @@
 import { readFileSync } from 'node:fs'
 import { uptime } from 'node:os'
 import fp from 'fastify-plugin'
-import type { SafeFetch } from '../src/kernel/index.ts'
+import type { DownloadQuota, SafeFetch } from '../src/kernel/index.ts'
 import {
   DownloadPageSchema, DownloadProgressSchema, DownloadQuerySchema, DownloadSchema, FetchError, NewDownloadSchema,
-  collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader,
-  downloadCompleted, downloadFailed, downloadFile, downloadTopic, permissions, presentProgress,
-  type DownloadService, type Downloader
+  collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader, createFlow,
+  createSweep, diskOf, downloadCompleted, downloadFailed, downloadFile, downloadTopic, permissions, presentProgress,
+  sweepParts, type DownloadService, type Downloader, type Rates
 } from '../src/fetch/index.ts'
 import { createFetchClient } from './fetch/client.ts'
+import { createQuotaDoor } from './fetch/quota.ts'
+import { createSharedBucket, createSharedSlots } from './fetch/shared.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     fetch: SafeFetch
-    downloads: DownloadService & { carry: Downloader }
+    downloads: DownloadService & {
+      carry: Downloader
+      /** Removes part files that nobody needs from this machine; answers how many. */
+      sweep: (signal: AbortSignal) => Promise<number>
+      /** Hands up who keeps the quota of workspaces, once; without one there is no limit. */
+      keepQuota: (keeper: DownloadQuota) => void
+    }
   }
 }
 
@@ -22,15 +30,18 @@ export interface FetchOptions {
   contact: string
   version: string
   scratchDir: string
+  segments: number
+  rates: Rates
   offline: boolean
 }
 
-export default fp<FetchOptions>(async function fetch (app, { allow, contact, version, scratchDir }) {
+export default fp<FetchOptions>(async function fetch (app, options) {
+  const { allow, contact, version, scratchDir, segments, rates } = options
   app.declare({
     domain: 'fetch',
     errors: FetchError,
     events: [downloadCompleted, downloadFailed],
-    jobs: [downloadFile],
+    jobs: [downloadFile, sweepParts],
     topics: [downloadTopic],
     permissions,
     collections,
@@ -38,14 +49,27 @@ export default fp<FetchOptions>(async function fetch (app, { allow, contact, ver
   })
   const client = createFetchClient({ allow, userAgent: `Switchyard/${version} (+${contact})`, breakers: app.breakers })
   const { buffer, stream, check } = client
+  const { host } = app.processId
   const downloads = createDownloadRepository(app.db, app.clock)
   const access = createDownloadAccess(downloads)
-  const service = createDownloadService({ downloads, access, jobs: app.jobs, tx: app.tx, check })
+  const quota = createQuotaDoor()
+  const service = createDownloadService({ downloads, access, jobs: app.jobs, quota, tx: app.tx, check })
   const carry = createDownloader({
-    downloads, fetch: client, events: app.events, scratchDir, host: app.processId.host, boot: bootId()
+    downloads,
+    fetch: client,
+    events: app.events,
+    quota,
+    flow: createFlow(rates, createSharedBucket(app.scripts)),
+    slots: createSharedSlots(app.scripts),
+    disk: diskOf,
+    scratchDir,
+    host,
+    boot: bootId(),
+    segments
   })
+  const sweep = createSweep({ downloads, scratchDir, host, clock: app.clock })
   app.decorate('fetch', { buffer, stream, check, download: service.add })
-  app.decorate('downloads', { ...service, carry })
+  app.decorate('downloads', { ...service, carry, sweep, keepQuota: quota.keep })
   app.live.bind(downloadTopic, {
     collection: 'fetch.downloads',
     params: async (documents) => documents.map(({ _id }) => [_id]),
@@ -53,7 +77,7 @@ export default fp<FetchOptions>(async function fetch (app, { allow, contact, ver
     unfinished: { isActive: true }
   })
   app.addHook('onClose', async () => { await client.close() })
-}, { name: 'fetch', dependencies: ['errors', 'mongo', 'pubsub', 'queue', 'events', 'breaker'] })
+}, { name: 'fetch', dependencies: ['errors', 'mongo', 'cache', 'pubsub', 'queue', 'events', 'breaker'] })
 
 /** Names this boot of the machine: what was written before it may not have reached the disk. */
 function bootId (): string {

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, batchCompleted, batchSchemas, collections, createJobSender, createLeaseRepository, createRunReads,
+  JobsError, batchCompleted, batchSchemas, collections, createDedupeRepository, createJobSender, createLeaseRepository,
+  createRunReads,
   createRunRepository, permissions, runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
@@ -12,8 +13,15 @@ import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
+import { createLoneStart, type LoneStart } from './queue/executing.ts'
+import { leadTogether } from './queue/leading.ts'
+import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { createObstacles } from './queue/obstacles.ts'
+import { decorateOperating } from './queue/operating.ts'
+import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { decorateTogether } from './queue/parts.ts'
+import { addScheduling } from './queue/scheduling.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -23,6 +31,9 @@ export interface QueueOptions {
   groups: readonly string[]
   partitions: number
   codeVersion?: string
+  /** Where the process is the worker's own: solo children, the watchdog and its replacement. */
+  own?: OwnProcess
+  limits?: Partial<RuntimeLimits>
   offline?: boolean
 }
 
@@ -31,6 +42,8 @@ declare module 'fastify' {
     jobs: JobSender
     leases: Leases
     runs: RunReads
+    /** One start in the place of the worker that claimed its run; what a solo child does. */
+    solo: LoneStart
     /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
     wakeQueue: (queue: string) => void
     /** Binds the handler of a job; in workers. */
@@ -44,7 +57,8 @@ declare module 'fastify' {
 }
 
 export default fp<QueueOptions>(async function queue (app, options) {
-  const { prefix, role, groups, codeVersion = '0', offline = false } = options
+  const { prefix, role, groups, codeVersion = '0', own, offline = false } = options
+  const limits = { ...runtimeLimits, ...options.limits }
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
   const bindings = createBindings(app.registry)
@@ -61,12 +75,20 @@ export default fp<QueueOptions>(async function queue (app, options) {
   })
   app.live.bind(runTopic, { lossy: true })
   const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
+  const lossy = createLossySender({
+    redis: app.redis, prefix: bullPrefix(prefix), isDeclared, onDropped: metrics.dropped, log
+  })
   app.decorate('jobs', createJobSender({
-    ...decorateTogether(app, { isDeclared, wake: waker.send }), runs, clock, isDeclared, onAdded: waker.onAdded
+    ...decorateTogether(app, { isDeclared, wake: waker.send }), runs, dedupes: createDedupeRepository(db), clock,
+    isDeclared, onAdded: waker.onAdded, lossy: lossy.port
+  }))
+  app.decorate('solo', createLoneStart(app, {
+    bindings, codeVersion, wake: waker.send, metrics, giveUpMs: limits.giveUpMs
   }))
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
+  const scheduling = addScheduling(app, { obstacles: createObstacles(app) })
   app.decorate('handleJob', ((job: JobDefinition, handler: JobHandler) => {
     requireWorker(role)
     bindings.job(job, handler)
@@ -79,6 +101,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
+  decorateOperating(app, waker)
   if (offline) return
 
   app.healthChecks.add({
@@ -103,16 +126,20 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const runtime = connection === undefined
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
-        app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics }
+        app, {
+          groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics, limits,
+          ...(own && { own })
+        }
       )
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
     keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
-    leases.port.hold(keeperLease, keeper.lead)
+    leases.port.hold(keeperLease, leadTogether(keeper.lead, scheduling.lead))
   }
 
   app.addHook('onReady', async () => {
     if (role === 'worker') bindings.check()
+    await app.subscriberDuty.register()
     await runtime?.start()
     leases.start()
   })
@@ -123,6 +150,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
     await Promise.race([closing, sleep(3000, undefined, { ref: false })])
     await keeper?.close()
+    await lossy.close()
     connection?.disconnect()
     await closing
   })

@@ -1,6 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { replayEvents, replayLetters } from '../src/jobs/index.ts'
 
-/** The slice has no job of its own yet: its loops belong to the keeper. */
-const jobs: FastifyPluginAsync = async () => {}
+const jobs: FastifyPluginAsync = async (app) => {
+  app.handleJob(replayLetters, async (ctx) => await app.letters.carry(ctx))
+  app.handleJob(replayEvents, async (ctx) => await app.eventLog.carry(ctx))
+}
 
 export default jobs

@@ -1,5 +1,6 @@
 import { Readable, pipeline } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
+import type { FetchAnswer } from '../../src/kernel/index.ts'
 import { FetchError, maxRatio, type Limits } from '../../src/fetch/index.ts'
 import { toFetchError } from './failures.ts'
 import type { Watch } from './watch.ts'
@@ -7,14 +8,19 @@ import type { Watch } from './watch.ts'
 const unpackers = {
   gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate, br: createBrotliDecompress
 }
-type Encoding = keyof typeof unpackers
+export type Encoding = keyof typeof unpackers
 
 const maxLayers = 2
+
+type Bytes = FetchAnswer['bytes']
+type Pieces = AsyncGenerator<Buffer, void, undefined>
+
+interface Guard { encodings: readonly Encoding[], limits: Limits, watch: Watch, bytes: Bytes }
 
 /** What an answer's body may be before a byte of it is read. Throws `too_large`, `bad_encoding`. */
 export function judgeHeaders (headers: Record<string, string>, limits: Limits): Encoding[] {
   const length = Number(headers['content-length'] ?? 0)
-  if (length > limits.body) throw FetchError.too_large()
+  if (length > limits.body && !limits.isCut) throw FetchError.too_large()
   return limits.isRaw ? [] : encodingsOf(headers['content-encoding'] ?? '')
 }
 
@@ -28,16 +34,14 @@ function encodingsOf (header: string): Encoding[] {
 }
 
 /** The body within its limits, unpacked; ends the watch when it is over, however. */
-export async function * guardBody (
-  body: Readable, { encodings, limits, watch }: { encodings: Encoding[], limits: Limits, watch: Watch }
-): AsyncGenerator<Buffer, void, undefined> {
-  const counted = { packed: 0, unpacked: 0 }
+export async function * guardBody (body: Readable, guard: Guard): Pieces {
+  const { encodings, bytes, watch } = guard
   let isWhole = false
   try {
-    let source = read(body, counted, limits, watch)
-    for (const encoding of encodings.toReversed()) source = unpack(source, encoding)
+    let source: Pieces = read(body, guard)
+    for (const encoding of encodings.toReversed()) source = unpack(source, encoding, guard)
     for await (const piece of source) {
-      if (encodings.length > 0) judgeRatio(counted, piece.length, limits)
+      bytes.unpacked += piece.length
       yield piece
     }
     isWhole = true
@@ -49,17 +53,58 @@ export async function * guardBody (
   }
 }
 
-async function * read (
-  body: Readable, counted: { packed: number }, limits: Limits, watch: Watch
-): AsyncGenerator<Buffer, void, undefined> {
+/** The whole body within its limits, unpacked; ends the watch. The short way for what is not packed. */
+export async function collectBody (body: Readable, guard: Guard): Promise<Buffer> {
+  if (guard.encodings.length === 0) return await gather(body, guard)
+  const pieces: Buffer[] = []
+  for await (const piece of guardBody(body, guard)) pieces.push(piece)
+  return Buffer.concat(pieces)
+}
+
+async function gather (body: Readable, { limits, watch, bytes }: Guard): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const pieces: Buffer[] = []
+  const stop = (error?: Error) => {
+    if (error === undefined) resolve()
+    else reject(error)
+    body.destroy()
+  }
+  body.on('data', (piece: Buffer) => {
+    watch.touch(piece.length)
+    const room = limits.body - bytes.packed
+    bytes.packed += Math.min(room, piece.length)
+    pieces.push(piece.length > room ? piece.subarray(0, room) : piece)
+    if (piece.length > room) stop(limits.isCut ? undefined : FetchError.too_large())
+    else watch.resume()
+  })
+  body.on('end', resolve).on('error', reject)
+  watch.resume()
+  try {
+    await promise
+    bytes.unpacked = bytes.packed
+    return pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces)
+  } catch (error) {
+    throw toFetchError(error, watch.signal)
+  } finally {
+    watch.end()
+  }
+}
+
+async function * read (body: Readable, { limits, watch, bytes }: Guard): Pieces {
   watch.resume()
   try {
     for await (const piece of body as AsyncIterable<Buffer>) {
       watch.touch(piece.length)
       watch.pause()
-      watch.signal.throwIfAborted()
-      counted.packed += piece.length
-      if (counted.packed > limits.body) throw FetchError.too_large()
+      watch.throwIfAborted()
+      const room = limits.body - bytes.packed
+      bytes.packed += Math.min(room, piece.length)
+      if (piece.length > room) {
+        if (!limits.isCut) throw FetchError.too_large()
+        body.on('error', () => {})
+        yield piece.subarray(0, room)
+        return
+      }
       yield piece
       watch.resume()
     }
@@ -68,15 +113,30 @@ async function * read (
   }
 }
 
-async function * unpack (source: AsyncIterable<Buffer>, encoding: Encoding): AsyncGenerator<Buffer, void, undefined> {
-  const unpacker = unpackers[encoding]()
+/** One layer of packing; each is judged by itself, since the next one may make little of much. */
+async function * unpack (source: Pieces, encoding: Encoding, { limits, bytes }: Guard): Pieces {
+  const { first, all } = await peek(source)
+  // Nothing at all, whatever it is called: so says an answer to HEAD, and many an empty one.
+  if (first === undefined) return
+  // Some hosts send bare deflate where RFC 9110 asks for the zlib format.
+  const isBare = encoding === 'deflate' && (first & 0x0f) !== 8
+  const unpacker = isBare ? createInflateRaw() : unpackers[encoding]()
   // The error of either end reaches the loop below through the unpacker.
-  pipeline(Readable.from(source, { objectMode: false }), unpacker, () => {})
-  for await (const piece of unpacker as AsyncIterable<Buffer>) yield piece
+  pipeline(Readable.from(all, { objectMode: false }), unpacker, () => {})
+  let made = 0
+  for await (const piece of unpacker as AsyncIterable<Buffer>) {
+    made += piece.length
+    const isBlownUp = made > maxRatio.from && made > bytes.packed * maxRatio.ratio
+    if (isBlownUp || made > limits.unpacked) throw FetchError.bomb()
+    yield piece
+  }
 }
 
-function judgeRatio (counted: { packed: number, unpacked: number }, bytes: number, limits: Limits): void {
-  counted.unpacked += bytes
-  const isBlownUp = counted.unpacked > maxRatio.from && counted.unpacked > counted.packed * maxRatio.ratio
-  if (isBlownUp || counted.unpacked > limits.unpacked) throw FetchError.bomb()
+async function peek (source: Pieces): Promise<{ first: number | undefined, all: Pieces }> {
+  const { value, done } = await source.next()
+  async function * all (): Pieces {
+    if (done !== true) yield value
+    yield * source
+  }
+  return { first: done === true ? undefined : value[0], all: all() }
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import {
@@ -7,7 +8,7 @@ import {
 import {
   FetchError, createAllowed, isDeniedAddress, literalOf, parseTarget, profiles, type Allowed, type Limits
 } from '../../src/fetch/index.ts'
-import { guardBody, judgeHeaders } from './body.ts'
+import { collectBody, guardBody, judgeHeaders } from './body.ts'
 import { toFetchError } from './failures.ts'
 import { createPools, type Pools } from './pools.ts'
 import { createOwnAddresses, createResolver, lookupBySystem, type Lookup } from './resolver.ts'
@@ -34,13 +35,22 @@ interface Parts {
   limits: Record<FetchProfile, Limits>
 }
 
-interface Hop { url: URL, method: string, headers: Record<string, string>, body: string | Buffer | null }
+interface Hop {
+  url: URL
+  method: string
+  headers: Record<string, string>
+  body: string | Buffer | null
+  ports: readonly number[]
+}
+
 interface Reply {
   status: number
   headers: Record<string, string>
   body: Dispatcher.ResponseData['body']
-  firstByteMs: number
 }
+
+/** What the answer tells about the way to it. */
+interface Trip { hops: string[], dnsMs: number, firstByteMs: number }
 
 /** The guarded client (`jobs.md` 4.11): judges every hop, pins what it vetted, and keeps the limits of the profile. */
 export function createFetchClient (options: ClientOptions): FetchClient {
@@ -54,19 +64,16 @@ export function createFetchClient (options: ClientOptions): FetchClient {
     limits: { ...profiles, ...options.limits }
   }
 
-  async function stream (profile: FetchProfile, request: FetchRequest, { signal }: { signal?: AbortSignal } = {}) {
+  /** Up to the headers of the last answer; whoever reads the body ends the watch. */
+  async function open (profile: FetchProfile, request: FetchRequest, { signal }: { signal?: AbortSignal } = {}) {
     const limits = parts.limits[profile]
     const watch = createWatch(limits, signal)
+    const trip: Trip = { hops: [], dnsMs: 0, firstByteMs: 0 }
     try {
-      const { hop, hops, reply } = await follow(parts, limits, request, watch)
+      const { hop, reply } = await follow(parts, limits, request, { watch, trip })
       const encodings = hop.method === 'HEAD' ? [] : judgeReply(reply, limits)
-      const body = Readable.from(guardBody(reply.body, { encodings, limits, watch }), { objectMode: false })
-      // A body that nobody began to read has no generator at work that could clear up.
-      body.once('close', () => {
-        watch.end()
-        if (!reply.body.readableEnded) reply.body.on('error', () => {}).destroy()
-      })
-      return { ...toAnswer(hop.url, hops, reply), body }
+      const answer = toAnswer(hop.url, trip, reply, watch)
+      return { answer, raw: reply.body, guard: { encodings, limits, watch, bytes: answer.bytes } }
     } catch (error) {
       watch.end()
       throw toFetchError(error, watch.signal)
@@ -74,12 +81,19 @@ export function createFetchClient (options: ClientOptions): FetchClient {
   }
 
   return {
-    stream,
+    async stream (profile, request, options) {
+      const { answer, raw, guard } = await open(profile, request, options)
+      const body = Readable.from(guardBody(raw, guard), { objectMode: false })
+      // A body that nobody began to read has no generator at work that could clear up.
+      body.once('close', () => {
+        guard.watch.end()
+        if (!raw.readableEnded) raw.on('error', () => {}).destroy()
+      })
+      return Object.assign(answer, { body })
+    },
     async buffer (profile, request, options) {
-      const { body, ...answer } = await stream(profile, request, options)
-      const pieces: Buffer[] = []
-      for await (const piece of body as AsyncIterable<Buffer>) pieces.push(piece)
-      return { ...answer, body: Buffer.concat(pieces) }
+      const { answer, raw, guard } = await open(profile, request, options)
+      return Object.assign(answer, { body: await collectBody(raw, guard) })
     },
     async check (text, { httpsOnly = false } = {}) {
       const url = parseTarget(text, { allowed: parts.allowed, own: parts.own(), httpsOnly })
@@ -99,18 +113,22 @@ function judgeReply (reply: Reply, limits: Limits) {
   }
 }
 
-function toAnswer (url: URL, hops: string[], { status, headers, firstByteMs }: Reply): FetchAnswer {
-  return { finalUrl: url.href, hops, status, headers, timings: { firstByteMs } }
+function toAnswer (url: URL, trip: Trip, { status, headers }: Reply, watch: Watch): FetchAnswer {
+  const { hops, dnsMs, firstByteMs } = trip
+  const timings = { dnsMs, firstByteMs, get totalMs () { return watch.elapsedMs() } }
+  return { finalUrl: url.href, hops, status, headers, timings, bytes: { packed: 0, unpacked: 0 } }
 }
 
+interface Way { watch: Watch, trip: Trip }
+
 /** Walks the redirects by hand; each hop is judged afresh. */
-async function follow (parts: Parts, limits: Limits, request: FetchRequest, watch: Watch) {
-  const hops: string[] = []
+async function follow (parts: Parts, limits: Limits, request: FetchRequest, way: Way) {
+  const { trip: { hops } } = way
   let hop = firstHop(parts, limits, request)
   for (;;) {
-    const reply = await exchange(parts, limits, hop, watch)
+    const reply = await exchange(parts, limits, hop, way)
     const location = limits.follows.includes(reply.status) ? reply.headers['location'] : undefined
-    if (location === undefined) return { hop, hops, reply }
+    if (location === undefined) return { hop, reply }
     // Read to its end, so that the connection can be used for the next hop.
     reply.body.dump({ limit: 64 * 1024 }).catch(() => {})
     hops.push(hop.url.href)
@@ -119,35 +137,43 @@ async function follow (parts: Parts, limits: Limits, request: FetchRequest, watc
   }
 }
 
+/** Headers that are the connection's, not the caller's. */
+const ownHeaders = new Set([
+  'host', 'connection', 'keep-alive', 'content-length', 'expect', 'te', 'trailer', 'transfer-encoding', 'upgrade'
+])
+
 function firstHop ({ allowed, own, userAgent }: Parts, limits: Limits, request: FetchRequest): Hop {
-  const { url, method = limits.methods[0] ?? 'GET', headers = {}, body = null } = request
+  const { url, method = limits.methods[0] ?? 'GET', headers = {}, body = null, ports = [] } = request
   if (!limits.methods.includes(method)) throw FetchError.bad_url({}, { detail: `${method} is not allowed here.` })
-  const names = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
-  return {
-    url: parseTarget(url, { allowed, own: own() }),
-    method,
-    body,
-    headers: {
-      accept: '*/*',
-      'accept-encoding': limits.isRaw ? 'identity' : 'gzip, deflate, br',
-      ...names,
-      'user-agent': userAgent
-    }
+  const isRaw = limits.isRaw
+  const sent: Record<string, string> = { accept: '*/*', 'accept-encoding': isRaw ? 'identity' : 'gzip, deflate, br' }
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase()
+    if (!ownHeaders.has(lower)) sent[lower] = value
   }
+  sent['user-agent'] = userAgent
+  return { url: parseTarget(url, { allowed, own: own(), ports }), method, body, ports, headers: sent }
 }
 
-const credentials = ['authorization', 'cookie', 'proxy-authorization']
+/** What tells another origin who we are. */
+const credentials = /^(proxy-)?authorization$|^cookie2?$|(^|-)(api-?key|token|secret)$/
 
 function nextHop (parts: Parts, limits: Limits, hop: Hop, status: number, location: string): Hop {
-  const target = URL.parse(location, hop.url.href)
+  const target = URL.parse(asUtf8(location), hop.url.href)
   if (target === null) throw FetchError.bad_url({}, { detail: 'The redirect names no address.' })
-  const url = parseTarget(target.href, { allowed: parts.allowed, own: parts.own() })
+  const url = parseTarget(target.href, { allowed: parts.allowed, own: parts.own(), ports: hop.ports })
   judgeRedirect(limits, hop.url, url)
-  const dropped = new Set(url.origin === hop.url.origin ? [] : credentials)
+  const isElsewhere = url.origin !== hop.url.origin
   const isKept = status === 307 || status === 308 || hop.method === 'HEAD'
-  if (!isKept) dropped.add('content-type').add('content-length')
-  const headers = Object.fromEntries(Object.entries(hop.headers).filter(([name]) => !dropped.has(name)))
-  return isKept ? { ...hop, url, headers } : { url, headers, method: 'GET', body: null }
+  const headers = Object.fromEntries(Object.entries(hop.headers).filter(([name]) =>
+    !(isElsewhere && credentials.test(name)) && (isKept || !name.startsWith('content-'))))
+  return isKept ? { ...hop, url, headers } : { ...hop, url, headers, method: 'GET', body: null }
+}
+
+/** Headers come as bytes; many a host writes addresses in UTF-8. */
+function asUtf8 (text: string): string {
+  const bytes = Buffer.from(text, 'latin1')
+  return isUtf8(bytes) ? bytes.toString() : text
 }
 
 function judgeRedirect (limits: Limits, from: URL, to: URL): void {
@@ -159,21 +185,34 @@ function judgeRedirect (limits: Limits, from: URL, to: URL): void {
 }
 
 /** The addresses of a host, all of them vetted. Throws `forbidden_target`, `dns_failed`. */
-async function vet ({ allowed, own, resolve }: Parts, url: URL): Promise<string[]> {
+async function vet (parts: Parts, url: URL): Promise<string[]> {
   const literal = literalOf(url.hostname)
-  const addresses = literal === undefined ? await resolve(url.hostname) : [literal]
+  return judgeAddresses(parts, url, literal === undefined ? await parts.resolve(url.hostname) : [literal])
+}
+
+function judgeAddresses ({ allowed, own }: Parts, url: URL, addresses: string[]): string[] {
   if (!allowed(url) && addresses.some((address) => isDeniedAddress(address, own()))) throw FetchError.forbidden_target()
   return addresses
 }
 
-async function exchange (parts: Parts, limits: Limits, hop: Hop, watch: Watch): Promise<Reply> {
+/** A name is asked for in time or not at all; an address needs no question. */
+async function addressesOf (parts: Parts, { url }: Hop, { watch, trip }: Way): Promise<string[]> {
+  const literal = literalOf(url.hostname)
+  if (literal !== undefined) return judgeAddresses(parts, url, [literal])
+  const startedAt = performance.now()
+  const addresses = await watch.race(vet(parts, url))
+  trip.dnsMs += performance.now() - startedAt
+  return addresses
+}
+
+async function exchange (parts: Parts, limits: Limits, hop: Hop, way: Way): Promise<Reply> {
+  const { watch, trip } = way
   watch.await()
-  const addresses = await vet(parts, hop.url)
-  const pool = parts.pools.take(hop.url.origin, addresses, limits.connections)
+  const pool = parts.pools.take(hop.url.origin, await addressesOf(parts, hop, way), limits.connections)
   return await parts.breakers.call(`fetch ${hop.url.host}`, async () => {
-    const startedAt = performance.now()
+    const askedAt = performance.now()
     try {
-      watch.signal.throwIfAborted()
+      watch.throwIfAborted()
       const { statusCode, headers, body } = await pool.request({
         path: hop.url.pathname + hop.url.search,
         method: hop.method as 'GET',
@@ -183,7 +222,8 @@ async function exchange (parts: Parts, limits: Limits, hop: Hop, watch: Watch): 
         reset: false
       })
       watch.begin()
-      return { status: statusCode, headers: plain(headers), body, firstByteMs: performance.now() - startedAt }
+      trip.firstByteMs = performance.now() - askedAt
+      return { status: statusCode, headers: plain(headers), body }
     } catch (error) {
       throw toFetchError(error, watch.signal)
     }
@@ -195,6 +235,10 @@ function saysHostIsDown (error: unknown): boolean {
 }
 
 function plain (headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers)
-    .map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : value ?? '']))
+  const flat: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    flat[name] = Array.isArray(value) ? value.join(', ') : value ?? ''
+  }
+  return flat
 }

@@ -12,12 +12,15 @@ export interface Pools {
 
 export function createPools (): Pools {
   const pools = new Map<string, Pool>()
+  let newest: { key: string, pool: Pool } | undefined
   return {
     take (origin, addresses, connections) {
       const key = `${origin} ${addresses.join()} ${connections}`
+      if (newest?.key === key) return newest.pool
       const pool = pools.get(key) ?? createPool(origin, addresses, connections)
       pools.delete(key)
       pools.set(key, pool)
+      newest = { key, pool }
       const [oldest] = pools
       if (pools.size > maxPools && oldest !== undefined) {
         pools.delete(oldest[0])
@@ -28,6 +31,7 @@ export function createPools (): Pools {
     async close () {
       await Promise.all([...pools.values()].map(async (pool) => { await pool.destroy() }))
       pools.clear()
+      newest = undefined
     }
   }
 }

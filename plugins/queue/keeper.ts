@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { queues, type Clock, type LeaseTurn, type Log, type Queue } from '../../src/kernel/index.ts'
 import type { BatchWatch, RelayRepository } from '../../src/jobs/index.ts'
 import type { Contest } from './contest.ts'
+import type { Duty } from './duties.ts'
+import type { Pauses } from './pauses.ts'
 import type { Recovery } from './recovery.ts'
 import type { Relay } from './relay.ts'
 import type { Targets } from './targets.ts'
@@ -20,6 +22,9 @@ interface Parts {
   watch: BatchWatch
   recovery: Recovery
   targets: Targets
+  pauses: Pauses
+  /** What is looked at every ten seconds besides. */
+  duties: readonly Duty[]
   view: WorkersView
   runs: RelayRepository
   clock: Clock
@@ -40,7 +45,8 @@ const quietTurn = (): Turn => (
 )
 
 /** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
-export function createKeeper ({ relay, contest, watch, recovery, targets, view, runs, clock, log }: Parts) {
+export function createKeeper (parts: Parts) {
+  const { relay, contest, watch, recovery, targets, pauses, duties, view, runs, clock, log } = parts
   let next = quietTurn()
   let isLeading = false
   let ring: (() => void) | undefined
@@ -90,7 +96,7 @@ export function createKeeper ({ relay, contest, watch, recovery, targets, view, 
   async function turn (isPoll: boolean): Promise<boolean> {
     const now = next
     next = quietTurn()
-    if (now.hasHolds || isPoll) await targets.load()
+    if (now.hasHolds || isPoll) await Promise.all([targets.load(), pauses.load()])
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
     const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
@@ -135,7 +141,9 @@ export function createKeeper ({ relay, contest, watch, recovery, targets, view, 
       times['reconcile'] = nowMs
       await recovery.returnLost()
       await freePlaces()
+      await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
+      for (const duty of duties) await duty()
     }
   }
 

@@ -1,15 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createBatchRepository, createBatchWatch, createCandidateRepository, createClaimRepository, createLeaseRepository,
-  createNeedRepository, createRelayRepository,
-  createResourceRepository, createShareRepository, createWorkerRepository
+  createBatchRepository, createBatchWatch, createCandidateRepository, createClaimRepository, createDedupeRepository,
+  createLeaseRepository, createNeedRepository, createPauseRepository, createRelayRepository, createResourceRepository,
+  createShareRepository, createWorkerRepository
 } from '../../src/jobs/index.ts'
 import { createChoice } from './choice.ts'
 import { createContest } from './contest.ts'
 import { createDelivery } from './delivery.ts'
+import { createDuties } from './duties.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
+import { createPauses } from './pauses.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
 import { createTargets } from './targets.ts'
@@ -28,13 +30,14 @@ export function buildKeeper (
   const delivery = createDelivery(connection, prefix)
   const view = createWorkersView({ workers, clock, isGone: processes.isGone })
   const targets = createTargets({ workers, runs, clock })
+  const pauses = createPauses(createPauseRepository(db))
   const candidates = createCandidateRepository(db)
   const choice = createChoice({ candidates, shares: createShareRepository(db), concurrencyOf: view.concurrencyOf })
   const contest = createContest({
     resources: createResourceRepository(db), declared: app.registry.resources, clock
   })
   const relay = createRelay({
-    runs, candidates, choice, contest, delivery, view, targets, clock, onPublished: metrics.released
+    runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released
   })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
@@ -43,6 +46,7 @@ export function buildKeeper (
   const recovery = createRecovery({
     runs,
     claims: createClaimRepository(db),
+    dedupes: createDedupeRepository(db),
     leases: createLeaseRepository(db),
     delivery,
     view,
@@ -58,7 +62,9 @@ export function buildKeeper (
     },
     log
   })
-  const keeper = createKeeper({ relay, contest, watch, recovery, targets, view, runs, clock, log })
+  const keeper = createKeeper({
+    relay, contest, watch, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock, log
+  })
   const offWake = onWake(bus, (wake) => { if (keeper.isLeading()) keeper.wake(wake) })
   const offWorkers = onWorkers(bus, () => { if (keeper.isLeading()) keeper.workersChanged() })
 

@@ -1,7 +1,8 @@
 import { uuidv7, type Clock, type Log, type Tx } from '../../src/kernel/index.ts'
 import {
   RunAborted, classify, fingerprintOf, judge,
-  type Attempt, type ClaimRepository, type Classified, type RunPolicy, type RunRow, type StartKey, type WorkerRepository
+  type Attempt, type ClaimRepository, type Classified, type Letter, type OnBuried, type RunPolicy, type RunRow,
+  type StartKey, type WorkerRepository
 } from '../../src/jobs/index.ts'
 import type { Starts } from './claims.ts'
 import type { PublishRun } from './progress.ts'
@@ -18,6 +19,8 @@ export interface OutcomeParts {
   policyOf: (name: string) => RunPolicy | undefined
   wake: (wake: Wake) => void
   publish: PublishRun
+  /** Tells of a death in the transaction that writes its letter. */
+  onBuried: OnBuried
 }
 
 /** How a delivery ended, for the board. */
@@ -28,13 +31,13 @@ export interface Started { run: RunRow, key: StartKey }
 
 /** Writes what became of a start that did not end well (`jobs.md` 4.4, 4.5). */
 export function createOutcomes (parts: OutcomeParts) {
-  const { claims, starts, workers, tx, clock, log, codeVersion, policyOf, wake, publish } = parts
+  const { claims, starts, workers, tx, clock, log, codeVersion, policyOf, wake, publish, onBuried } = parts
 
   async function fail (started: Started, error: unknown, hasSteps: boolean): Promise<Ended> {
     if (
       error instanceof RunAborted && error.reason === 'superseded'
     ) return { isDone: true, cause: 'superseded', code: '' }
-    const { run, key } = started
+    const { run } = started
     const said = classify(error, clock.ms())
     await holdTarget(run, said)
     const verdict = judge(said, {
@@ -44,8 +47,7 @@ export function createOutcomes (parts: OutcomeParts) {
       timeouts: run.attempts.filter((one) => one.class === 'timeout').length
     }, policyOf(run.name) ?? { attempts: 1, backoff: 'net' })
     if (verdict.kind === 'cancelled') {
-      await starts.end(key, { kind: 'ended', state: 'cancelled' })
-      return { isDone: false, cause: said.cause, code: said.code }
+      return await cancel(started)
     }
     if (verdict.kind === 'dead' || isTooOld(run, verdict.afterMs)) return await bury(started, said, error)
     if (said.cause === 'bug') log.error({ err: error, run: run._id, job: run.name }, 'a handler failed')
@@ -76,11 +78,12 @@ export function createOutcomes (parts: OutcomeParts) {
     const { run, key } = started
     const last = attemptOf(run, said, 'dead')
     const { cause, code, message } = said
-    await starts.insist(async () => await tx(async (session) => await claims.bury(session, key, {
+    const letter: Letter = {
       _id: uuidv7(clock.ms()),
       workspaceId: run.workspaceId,
       runId: run._id,
       name: run.name,
+      dataHash: run.dataHash,
       class: cause,
       code,
       message,
@@ -88,11 +91,25 @@ export function createOutcomes (parts: OutcomeParts) {
       attempts: [...run.attempts, last],
       state: 'open',
       codeVersion,
-      failedAt: last.endedAt
-    }, last)))
+      failedAt: last.endedAt,
+      round: run.replays ?? 0
+    }
+    const isBuried = await starts.insist(async () => await tx(async (session) => {
+      const isMine = await claims.bury(session, key, letter, last)
+      if (isMine) await onBuried(session, run, letter)
+      return isMine
+    }))
+    // Cancelled in its last moment; a run that another start has matches nothing.
+    if (!isBuried) return await cancel(started)
     log.error({ err: error, run: run._id, job: run.name, class: cause, code, reason: message }, 'a run is dead')
     publish(run, undefined, 'dead')
     return { isDone: false, cause, code }
+  }
+
+  async function cancel ({ run, key }: Started): Promise<Ended> {
+    await starts.end(key, { kind: 'ended', state: 'cancelled' })
+    publish(run, undefined, 'cancelled')
+    return { isDone: false, cause: 'cancelled', code: '' }
   }
 
   async function expire ({ key }: Started): Promise<Ended> {
@@ -110,5 +127,7 @@ export function createOutcomes (parts: OutcomeParts) {
     return maxAgeMs !== undefined && clock.ms() + afterMs - run.createdAt.getTime() > maxAgeMs
   }
 
-  return { fail, again, bury, expire }
+  return { fail, again, bury, cancel, expire }
 }
+
+export type Outcomes = ReturnType<typeof createOutcomes>

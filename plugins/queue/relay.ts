@@ -7,6 +7,7 @@ import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
 import type { Chooser, Places } from './choice.ts'
 import type { DeliveryPort } from './delivery.ts'
 import type { Contest } from './contest.ts'
+import type { Pauses } from './pauses.ts'
 import type { Targets } from './targets.ts'
 import type { WorkersView } from './workers-view.ts'
 
@@ -18,13 +19,14 @@ interface Parts {
   delivery: DeliveryPort
   view: WorkersView
   targets: Targets
+  pauses: Pauses
   clock: Clock
   onPublished: (queue: string, count: number) => void
 }
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
-  const { runs, candidates, choice, contest, delivery, view, targets, clock, onPublished } = parts
+  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
   const starts = new Map<string, { sinceMs: number, count: number, perSec: number }>()
   const budgets = new Map<string, RetryBudget>()
   /** Queues in which retries wait for the budget, as far as this keeper knows. */
@@ -69,7 +71,8 @@ export function createRelay (parts: Parts) {
     const late = chosen.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
     await runs.expire(late.map((run) => run._id), now)
     const inTime = chosen.filter((run) => !late.includes(run))
-    const able = await keep(inTime, 'no_worker', ({ name, v }) => view.canHandle(name, v))
+    const open = await keep(inTime, 'paused', (run) => !pauses.isPaused(run))
+    const able = await keep(open, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))
     const reachable = await keep(able, 'target', (run) => targets.mayGo(run))
     const affordable = await keep(reachable, 'retry_budget', budgeted(now.getTime()))
     const turns = await turnsOf(affordable, now)

@@ -10,6 +10,7 @@ export function createWorkersView (
   let concurrency = new Map<string, number>()
   let versions = new Map<string, number>()
   let living = new Set<string>()
+  let codeVersions: string[] = []
   let signature = ''
 
   return {
@@ -19,19 +20,20 @@ export function createWorkersView (
       const gone = rows.filter(isGone).map((row) => row._id)
       const alive = rows.filter((row) => !gone.includes(row._id) && clock.ms() - row.seenAt.getTime() < livingMs)
       living = new Set(alive.map((row) => row._id))
+      codeVersions = alive.map((row) => row.codeVersion)
       concurrency = sumQueues(alive)
-      versions = new Map()
-      for (const { name, version } of alive.flatMap((row) => row.handles)) {
-        versions.set(name, Math.max(version, versions.get(name) ?? 0))
-      }
+      versions = versionsOf(alive)
       const seen = JSON.stringify([[...concurrency], [...versions]])
       const isChanged = seen !== signature
       signature = seen
       return { gone, isChanged }
     },
+    /** Of each living worker. */
+    codeVersions: (): readonly string[] => codeVersions,
     isLiving: (id: string) => living.has(id),
     concurrencyOf: (queue: string) => concurrency.get(queue) ?? 0,
-    canHandle: (name: string, version: number) => (versions.get(name) ?? -1) >= version
+    /** Whether a worker that consumes the queue knows the name at that version. */
+    canHandle: (name: string, version: number, queue: string) => (versions.get(`${queue} ${name}`) ?? -1) >= version
   }
 }
 
@@ -43,4 +45,18 @@ function sumQueues (rows: readonly WorkerRow[]): Map<string, number> {
     sums.set(queue, (sums.get(queue) ?? 0) + count)
   }
   return sums
+}
+
+/** The highest version of each name by queue: a worker knows all names, and consumes only its queues. */
+function versionsOf (rows: readonly WorkerRow[]): Map<string, number> {
+  const versions = new Map<string, number>()
+  for (const { queues, handles } of rows) {
+    for (const queue of Object.keys(queues)) {
+      for (const { name, version } of handles) {
+        const pair = `${queue} ${name}`
+        versions.set(pair, Math.max(version, versions.get(pair) ?? 0))
+      }
+    }
+  }
+  return versions
 }

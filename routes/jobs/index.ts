@@ -1,12 +1,19 @@
 import type { FastifyPluginAsync } from 'fastify'
 import batches from './batches.ts'
+import events from './events.ts'
+import letters from './letters.ts'
 import live from './live.ts'
 import operations from './operations.ts'
+import queues from './queues.ts'
+import runs from './runs.ts'
+import schedules, { scheduleSlots } from './schedules.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
-  await app.register(batches)
   await app.register(live)
   await app.register(operations)
+  for (const routes of [runs, queues, letters, events, batches]) await app.register(routes, { prefix: '/jobs' })
+  await app.register(schedules)
+  await app.register(scheduleSlots)
 }
 
 export default jobs

@@ -31,9 +31,19 @@ export interface Config {
   mongo: { url: string, database: string }
   redis: { url: string, prefix: string }
   mail: { driver: 'smtp' | 'capture', url: string, from: string }
-  fetch: { allow: readonly string[], contact: string }
+  fetch: {
+    allow: readonly string[]
+    contact: string
+    segments: number
+    /** Bytes a second; 0: no limit. */
+    rates: { process: number, workspace: number, download: number }
+  }
   media: { scanner: 'clamd' | 'none' }
-  jobs: { partitions: number }
+  jobs: {
+    partitions: number
+    /** How long a worker that ends waits for its runs. */
+    drainMs: number
+  }
   live: {
     origins: readonly string[]
     maxConnections: number

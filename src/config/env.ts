@@ -110,9 +110,34 @@ export const envVariables = [
     description: 'Address in the User-Agent of outgoing calls',
     default: 'https://switchyard.example'
   },
+  {
+    name: 'FETCH_SEGMENTS',
+    description: 'Connections that share a download of 40 MiB and more',
+    default: '1', isInteger: { min: 1, max: 4 }
+  },
+  {
+    name: 'FETCH_PROCESS_KIB_S',
+    description: 'KiB a second of all downloads of a process; 0 is no limit',
+    default: '0', isInteger: { min: 0, max: 1_000_000_000 }
+  },
+  {
+    name: 'FETCH_WORKSPACE_KIB_S',
+    description: 'KiB a second of all downloads of a workspace; 0 is no limit',
+    default: '0', isInteger: { min: 0, max: 1_000_000_000 }
+  },
+  {
+    name: 'FETCH_DOWNLOAD_KIB_S',
+    description: 'KiB a second of one download; 0 is no limit',
+    default: '0', isInteger: { min: 0, max: 1_000_000_000 }
+  },
   { name: 'MEDIA_SCANNER', description: 'Virus scanner; none only outside production', oneOf: ['clamd', 'none'] },
   { name: 'DOMAINS', description: 'Domains that are switched on, separated by commas, or all', default: 'all' },
   { name: 'JOBS_PARTITIONS', description: 'Partitions of the queues', default: '1', isInteger: { min: 1, max: 256 } },
+  {
+    name: 'JOBS_DRAIN_S',
+    description: 'Seconds that a worker which is told to end waits for its runs',
+    default: '20', isInteger: { min: 0, max: 3600 }
+  },
   {
     name: 'LIVE_ORIGINS',
     description: 'Origins whose pages may open /live beside our own, separated by commas',

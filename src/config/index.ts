@@ -80,9 +80,18 @@ function build (values: Values, problems: string[]): Config {
     mongo: { url: values.MONGO_URL, database: values.MONGO_DB },
     redis: { url: values.REDIS_URL, prefix: values.KEY_PREFIX },
     mail: { driver: mailDriver as 'smtp' | 'capture', url: values.SMTP_URL, from: values.MAIL_FROM },
-    fetch: { allow: list(values.FETCH_ALLOW), contact: values.FETCH_CONTACT },
+    fetch: {
+      allow: list(values.FETCH_ALLOW),
+      contact: values.FETCH_CONTACT,
+      segments: Number(values.FETCH_SEGMENTS),
+      rates: {
+        process: Number(values.FETCH_PROCESS_KIB_S) * 1024,
+        workspace: Number(values.FETCH_WORKSPACE_KIB_S) * 1024,
+        download: Number(values.FETCH_DOWNLOAD_KIB_S) * 1024
+      }
+    },
     media: { scanner: (values.MEDIA_SCANNER === '' ? 'none' : values.MEDIA_SCANNER) as 'clamd' | 'none' },
-    jobs: { partitions: Number(values.JOBS_PARTITIONS) },
+    jobs: { partitions: Number(values.JOBS_PARTITIONS), drainMs: Number(values.JOBS_DRAIN_S) * 1000 },
     live: {
       origins: list(values.LIVE_ORIGINS),
       maxConnections: Number(values.LIVE_MAX_CONNECTIONS),

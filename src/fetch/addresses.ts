@@ -1,4 +1,5 @@
 // Which addresses may be reached (`jobs.md` 4.11): global unicast and nothing else.
+import { isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 type Range = [ipaddr.IPv4 | ipaddr.IPv6, number]
@@ -28,6 +29,10 @@ export function isDeniedName (host: string): boolean {
 
 /** The literal of a host as WHATWG URL writes it (`[::1]`, `127.0.0.1`), in canonical form; undefined for a name. */
 export function literalOf (host: string): string | undefined {
+  // A host that ends in no digit and has no bracket is a name.
+  if (!/[\d\]]$/.test(host)) return undefined
+  // What URL calls an IPv4 address is canonical already.
+  if (isIPv4(host)) return host
   const bare = host.startsWith('[') && host.endsWith(']') ? host.slice(1, -1) : host
   return ipaddr.IPv4.isValidFourPartDecimal(bare) || ipaddr.IPv6.isValid(bare) ? canonicalAddress(bare) : undefined
 }

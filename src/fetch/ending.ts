@@ -1,11 +1,11 @@
 import {
-  HttpError, isDomainError, type DomainError, type EventBus, type JobContext
+  HttpError, isDomainError, type DomainError, type DownloadQuota, type EventBus, type JobContext
 } from '../kernel/index.ts'
 import { downloadFailed } from './events.ts'
 import { downloadFile } from './jobs.ts'
 import { isMoving, type DownloadRepository, type DownloadRow } from './repository.ts'
 
-interface EndingOptions { downloads: DownloadRepository, events: EventBus }
+interface EndingOptions { downloads: DownloadRepository, events: EventBus, quota: DownloadQuota }
 type EndingContext = Pick<JobContext, 'attempt' | 'commit' | 'log'>
 
 /** Somebody paused or ended the transfer, or a later start has it. */
@@ -29,6 +29,7 @@ export async function settle (
     const data = { downloadId, fileId, purpose, code: error.code, ...(status === null ? {} : { status }) }
     await options.events.emit(session, downloadFailed, data, { type: 'download', id: downloadId }, { workspaceId })
   })
+  await options.quota.release({ workspaceId, downloadId })
   return true
 }
 

@@ -3,13 +3,17 @@ import { defineErrors } from '../kernel/index.ts'
 
 const status = Type.Object({ status: Type.Integer() }, { additionalProperties: false })
 
+const reason = Type.Object({ reason: Type.String({ maxLength: 64 }) }, { additionalProperties: false })
+
 export const FetchError = defineErrors('fetch', {
   forbidden_target: { kind: 'forbidden', message: 'This address may not be called from here.' },
   bad_url: { kind: 'invalid', message: 'This is not an address that can be fetched.' },
   redirect_limit: { kind: 'invalid', message: 'The address redirects too often or in a circle.' },
   redirect_downgrade: { kind: 'invalid', message: 'The address redirects from https to http.' },
   dns_failed: { kind: 'unavailable', message: 'The name of the host cannot be resolved.' },
-  tls_error: { kind: 'invalid', message: 'The certificate or the encryption of the host is not acceptable.' },
+  tls_error: {
+    kind: 'invalid', message: 'The certificate or the encryption of the host is not acceptable.', details: reason
+  },
   connect_failed: { kind: 'unavailable', message: 'The connection failed or broke off.' },
   timeout: { kind: 'unavailable', message: 'The host did not answer in time.' },
   too_slow: { kind: 'unavailable', message: 'The host sends too slowly.' },

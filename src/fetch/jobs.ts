@@ -11,3 +11,11 @@ export const downloadFile = defineJob({
   policy: { attempts: 20, backoff: 'net' },
   target: ({ host }) => host
 })
+
+/** Meant for every ten minutes: clears the part files of the machine that runs it. */
+export const sweepParts = defineJob({
+  name: 'fetch.sweep-parts',
+  queue: 'upkeep',
+  data: Type.Object({}, { additionalProperties: false }),
+  result: Type.Object({ removed: Type.Integer({ minimum: 0 }) }, { additionalProperties: false })
+})

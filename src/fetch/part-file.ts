@@ -1,42 +1,72 @@
-import { createHash, type Hash } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { createHash, type Hash } from 'node:crypto'
+import { FetchError } from './errors.ts'
+import type { Span } from './pieces.ts'
 
-/** Bytes of a transfer on the disk, in order, with the hashes of the whole and of its pieces. */
+/** The bytes of one segment on the disk, in order, with the hashes of all of them and of their pieces. */
 export interface PartFile {
+  readonly span: Span
+  /** Bytes that were received. */
   readonly length: number
-  /** Hashes of the pieces that are complete; the last, shorter one comes with the end. */
+  /** Bytes that came out of the process: what a kill leaves. */
+  readonly written: number
+  readonly isComplete: boolean
+  /** Hashes of the pieces that are complete; the last, shorter one comes with `finish`. */
   readonly pieces: readonly string[]
   append (bytes: Buffer): Promise<void>
-  /** Starts again from nothing. */
-  empty (): Promise<void>
+  /** Starts again from nothing, perhaps as another stretch of the file. */
+  empty (shape: Shape): Promise<void>
+  flush (): Promise<void>
+  /** Everything received is on the disk. */
   sync (): Promise<void>
-  /** sha-256 of everything, hex. */
-  digest (): string
-  read (): Promise<Buffer>
+  /** Nothing more comes: the last piece counts too. */
+  finish (): Promise<void>
+  /** The hash of everything, to be copied or gone on with. */
+  hash (): Hash
+  /** Everything as the disk has it. */
+  read (): AsyncGenerator<Buffer, void, undefined>
+  /** Indexes of pieces that the disk no longer has as they were received. */
+  damaged (): Promise<number[]>
+  /** Puts bytes right that were damaged; the hash of everything is made anew of the disk. */
+  mend (index: number, bytes: Buffer): Promise<void>
   close (): Promise<void>
 }
 
+export interface Shape { span: Span, pieceBytes: number }
+
 interface Prefix { hash: Hash, piece: Hash, pieces: string[], length: number }
 
-const readBytes = 256 * 1024
+const readBytes = 1024 * 1024
+/** Written together; what a kill may cost. */
+const gatherBytes = 1024 * 1024
+
+export interface PartOptions extends Shape { noted: readonly string[], durable: number }
 
 /**
  * Opens the part, reads what is there and keeps of it only what is durable: at most `durable` bytes,
  * and no piece that differs from its noted hash.
  */
-export async function openPart (
-  path: string, { pieceBytes, noted, durable }: { pieceBytes: number, noted: readonly string[], durable: number }
-): Promise<PartFile> {
-  const file = await open(path, 'a+', 0o600)
-  const { size } = await file.stat()
-  if (size > durable) await file.truncate(durable)
-  let prefix = size === 0 ? start() : await readPrefix(file, pieceBytes)
-  const bad = prefix.pieces.findIndex((hash, index) => noted[index] !== undefined && noted[index] !== hash)
-  if (bad !== -1) {
-    await file.truncate(bad * pieceBytes)
-    prefix = await readPrefix(file, pieceBytes)
+export async function openPart (path: string, options: PartOptions): Promise<PartFile> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+  try {
+    return createPart(file, await readDurable(file, options), options)
+  } catch (error) {
+    await file.close()
+    throw error
   }
-  return createPart(file, prefix, { pieceBytes, isNew: size === 0 })
+}
+
+async function readDurable (file: FileHandle, { pieceBytes, noted, durable, span }: PartOptions): Promise<Prefix> {
+  const { size } = await file.stat()
+  const most = Math.min(durable, span.end === null ? Infinity : span.end - span.start)
+  if (size > most) await file.truncate(most)
+  if (Math.min(size, most) === 0) return start()
+  const prefix = await readPrefix(file, pieceBytes)
+  const bad = prefix.pieces.findIndex((hash, index) => (noted[index] ?? '') !== '' && noted[index] !== hash)
+  if (bad === -1) return prefix
+  await file.truncate(bad * pieceBytes)
+  return await readPrefix(file, pieceBytes)
 }
 
 function start (): Prefix {
@@ -51,52 +81,140 @@ function grow (prefix: Prefix, bytes: Buffer, pieceBytes: number): void {
     prefix.piece.update(bytes.subarray(at, end))
     prefix.length += end - at
     at = end
-    if (prefix.length % pieceBytes === 0) {
-      prefix.pieces.push(prefix.piece.digest('hex'))
-      prefix.piece = createHash('sha256')
-    }
+    if (prefix.length % pieceBytes === 0) closePiece(prefix)
   }
+}
+
+function closePiece (prefix: Prefix): void {
+  prefix.pieces.push(prefix.piece.digest('hex'))
+  prefix.piece = createHash('sha256')
 }
 
 async function readPrefix (file: FileHandle, pieceBytes: number): Promise<Prefix> {
   const prefix = start()
-  const buffer = Buffer.allocUnsafe(readBytes)
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, readBytes, prefix.length)
-    if (bytesRead === 0) return prefix
-    grow(prefix, buffer.subarray(0, bytesRead), pieceBytes)
+  for await (const bytes of readFile(file)) grow(prefix, bytes, pieceBytes)
+  return prefix
+}
+
+async function * readFile (file: FileHandle): AsyncGenerator<Buffer, void, undefined> {
+  for (let at = 0; ;) {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(readBytes), 0, readBytes, at)
+    if (bytesRead === 0) return
+    at += bytesRead
+    yield buffer.subarray(0, bytesRead)
   }
 }
 
-function createPart (
-  file: FileHandle, read: Prefix, { pieceBytes, isNew }: { pieceBytes: number, isNew: boolean }
-): PartFile {
+function createPart (file: FileHandle, read: Prefix, shape: Shape): PartFile {
+  let { span, pieceBytes } = shape
   let prefix = read
-  let isBlank = isNew
+  const writer = createWriter(file, prefix.length)
   return {
+    get span () { return span },
     get length () { return prefix.length },
+    get written () { return writer.written() },
+    get isComplete () { return span.end !== null && prefix.length === span.end - span.start },
     get pieces () { return prefix.pieces },
     async append (bytes) {
-      isBlank = false
-      await file.appendFile(bytes)
       grow(prefix, bytes, pieceBytes)
+      await writer.add(bytes)
     },
-    async empty () {
-      if (!isBlank) await file.truncate(0)
+    async empty (next) {
+      await writer.empty();
+      ({ span, pieceBytes } = next)
       prefix = start()
     },
-    async sync () { await file.datasync() },
-    digest () { return prefix.hash.copy().digest('hex') },
-    async read () {
-      const bytes = Buffer.allocUnsafe(prefix.length)
-      let at = 0
-      while (at < bytes.length) {
-        const { bytesRead } = await file.read(bytes, at, bytes.length - at, at)
-        if (bytesRead === 0) throw new Error('the part file became shorter')
-        at += bytesRead
-      }
-      return bytes
+    flush: writer.flush,
+    async sync () {
+      await writer.flush()
+      await file.datasync()
+    },
+    async finish () {
+      await writer.flush()
+      if (prefix.length > prefix.pieces.length * pieceBytes) closePiece(prefix)
+    },
+    hash: () => prefix.hash,
+    read: () => readFile(file),
+    async damaged () {
+      const there = await readPrefix(file, pieceBytes)
+      if (there.length > there.pieces.length * pieceBytes) closePiece(there)
+      return [...prefix.pieces.keys()].filter((index) => there.pieces[index] !== prefix.pieces[index])
+    },
+    async mend (index, bytes) {
+      await writeAll(file, [bytes], index * pieceBytes)
+      const { hash } = await readPrefix(file, pieceBytes)
+      prefix = { ...prefix, hash }
     },
     async close () { await file.close() }
   }
+}
+
+/** Gathers small pieces, and lets one write run while the next bytes come. */
+function createWriter (file: FileHandle, from: number) {
+  let held: Buffer[] = []
+  let heldBytes = 0
+  let at = from
+  let written = from
+  let writing = Promise.resolve()
+
+  async function leave (): Promise<void> {
+    await writing
+    const pieces = held
+    const place = at
+    at += heldBytes
+    const end = at
+    held = []
+    heldBytes = 0
+    writing = writeAll(file, pieces, place).then(() => { written = end })
+    // Whoever comes next meets the error.
+    writing.catch(() => {})
+  }
+
+  async function flush (): Promise<void> {
+    if (heldBytes > 0) await leave()
+    await writing
+  }
+
+  return {
+    written: () => written,
+    flush,
+    async add (bytes: Buffer): Promise<void> {
+      held.push(bytes)
+      heldBytes += bytes.length
+      if (heldBytes >= gatherBytes) await leave()
+    },
+    async empty (): Promise<void> {
+      held = []
+      heldBytes = 0
+      await writing.catch(() => {})
+      writing = Promise.resolve()
+      if (at > 0) await file.truncate(0)
+      at = 0
+      written = 0
+    }
+  }
+}
+
+async function writeAll (file: FileHandle, pieces: readonly Buffer[], at: number): Promise<void> {
+  let rest = [...pieces]
+  let place = at
+  try {
+    while (rest.length > 0) {
+      const { bytesWritten } = await file.writev(rest, place)
+      place += bytesWritten
+      rest = dropBytes(rest, bytesWritten)
+    }
+  } catch (cause) {
+    const { code } = cause as { code?: string }
+    throw code === 'ENOSPC' || code === 'EDQUOT' ? FetchError.disk({}, { cause }) : cause
+  }
+}
+
+function dropBytes (pieces: readonly Buffer[], bytes: number): Buffer[] {
+  let skip = bytes
+  return pieces.flatMap((piece) => {
+    const gone = Math.min(skip, piece.length)
+    skip -= gone
+    return gone === piece.length ? [] : [piece.subarray(gone)]
+  })
 }

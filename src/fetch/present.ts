@@ -3,7 +3,8 @@ import type { DownloadProgress, DownloadView } from './schemas.ts'
 
 /** A transfer as everybody sees it. */
 export function presentDownload (row: DownloadRow): DownloadView {
-  const { _id, fileId, url, purpose, name, state, bytes, total, rate, etaMs, restarts, type, sha256, errorCode } = row
+  const { _id, fileId, url, purpose, name, state, bytes, total, rate, etaMs, type, sha256, errorCode } = row
+  const { restarts, restartCode } = row
   return {
     id: _id,
     fileId,
@@ -16,6 +17,7 @@ export function presentDownload (row: DownloadRow): DownloadView {
     rate,
     etaMs,
     restarts,
+    restartCode,
     type,
     sha256,
     errorCode,

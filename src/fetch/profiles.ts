@@ -17,6 +17,8 @@ export interface Limits {
   unpacked: number
   /** The body is handed on as it was sent. */
   isRaw: boolean
+  /** A longer body ends at the cap instead of failing: only its beginning is wanted. */
+  isCut: boolean
   firstByteMs: number
   idleMs: number
   totalMs: number
@@ -38,6 +40,7 @@ const usual: Limits = {
   body: 8 * MiB,
   unpacked: 16 * MiB,
   isRaw: false,
+  isCut: false,
   firstByteMs: 15_000,
   idleMs: 15_000,
   totalMs: 30_000,
@@ -48,7 +51,15 @@ const usual: Limits = {
 export const profiles: Record<FetchProfile, Limits> = {
   page: usual,
   feed: { ...usual, body: 50 * MiB, unpacked: 50 * MiB, totalMs: 60_000 },
-  probe: { ...usual, methods: ['HEAD', 'GET'], body: 64 * KiB, unpacked: 64 * KiB, isRaw: true, totalMs: 20_000 },
+  probe: {
+    ...usual,
+    methods: ['HEAD', 'GET'],
+    body: 64 * KiB,
+    unpacked: 64 * KiB,
+    isRaw: true,
+    isCut: true,
+    totalMs: 20_000
+  },
   file: {
     ...usual,
     isDowngradeRefused: true,
@@ -57,7 +68,8 @@ export const profiles: Record<FetchProfile, Limits> = {
     isRaw: true,
     idleMs: 60_000,
     totalMs: Infinity,
-    connections: 4
+    // Four files of a host at once, each in at most four segments.
+    connections: 16
   },
   image: { ...usual, redirects: 3, body: 30 * MiB, unpacked: 30 * MiB, isRaw: true, firstByteMs: 5000, idleMs: 5000 },
   callback: {

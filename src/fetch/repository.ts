@@ -1,5 +1,6 @@
 import type { AnyBulkWriteOperation, ClientSession, Db, Filter, UpdateFilter } from 'mongodb'
 import type { Clock, CursorValues } from '../kernel/index.ts'
+import { pieceSize } from './pieces.ts'
 import type { DownloadState } from './schemas.ts'
 
 export interface Expectation { sha256?: string, bytes?: number, type?: string }
@@ -7,8 +8,8 @@ export interface Expectation { sha256?: string, bytes?: number, type?: string }
 /** What a host said about the version of a file: only equal ones may be joined. */
 export interface Validators { etag: string | null, lastModified: string | null, length: number | null }
 
-/** Where the part file lies and how far it is known to be on the disk. */
-export interface PartMark { host: string, boot: string, bytes: number }
+/** Where the part files lie and how far each is known to be on the disk. */
+export interface PartMark { host: string, boot: string, lengths: number[] }
 
 export interface DownloadRow {
   _id: string
@@ -26,12 +27,23 @@ export interface DownloadRow {
   rate: number | null
   etaMs: number | null
   restarts: number
+  /** Why it started again the last time. */
+  restartCode: string | null
   resumes: number
   expect: Expectation
   maxBytes: number | null
+  /** Connections that the asker wants at most. */
+  maxSegments: number | null
+  /** Segments into which the file is divided. */
+  segments: number
   pieceBytes: number
+  /** Base64 of one bit for each piece: 1 = its hash is known. */
+  pieces: string
+  /** By piece; empty where it is not known yet. */
   pieceHashes: string[]
   validators: Validators | null
+  /** sha-256 of the whole file as the host announces it, hex. */
+  announced: string | null
   isRanged: boolean
   part: PartMark | null
   sha256: string | null
@@ -48,11 +60,11 @@ export interface DownloadRow {
 }
 
 export type NewRow = Pick<DownloadRow, '_id' | 'workspaceId' | 'url' | 'canonicalUrl' | 'purpose' | 'name' | 'lane' |
-  'expect' | 'maxBytes' | 'fileId' | 'storageKey'>
+  'expect' | 'maxBytes' | 'maxSegments' | 'fileId' | 'storageKey'>
 
 /** Fields that a transfer writes under its claim. */
-export type RowChange = Partial<Pick<DownloadRow, 'state' | 'total' | 'rate' | 'etaMs' | 'restarts' | 'pieceHashes' |
-  'validators' | 'isRanged' | 'part' | 'type' | 'errorCode'>>
+export type RowChange = Partial<Pick<DownloadRow, 'state' | 'total' | 'rate' | 'etaMs' | 'restarts' | 'restartCode' |
+  'segments' | 'pieceBytes' | 'pieces' | 'pieceHashes' | 'validators' | 'announced' | 'isRanged' | 'part' | 'type'>>
 
 export type Ending = { state: 'done', sha256: string, bytes: number } |
   { state: 'failed', errorCode: string, errorStatus: number | null, bytes?: never }
@@ -71,7 +83,8 @@ const light = { writeConcern: { w: 1 } } as const
 
 const fresh = {
   state: 'queued' as const, isActive: true, version: 1, total: null, bytes: 0, rate: null, etaMs: null,
-  restarts: 0, resumes: 0, pieceBytes: 4 * 1024 * 1024, pieceHashes: [], validators: null, isRanged: false, part: null,
+  restarts: 0, restartCode: null, resumes: 0, segments: 1, pieceBytes: pieceSize, pieces: '', pieceHashes: [],
+  validators: null, announced: null, isRanged: false, part: null,
   sha256: null, type: null, runId: null, claim: null, errorCode: null, errorStatus: null
 }
 
@@ -134,6 +147,11 @@ export function createDownloadRepository (db: Db, clock: Clock) {
       return matchedCount === 1
     },
 
+    /** How far the bytes of a paused transfer are on the disk; nobody has its claim. */
+    async notePaused ({ _id, workspaceId }: DownloadRow, noted: RowChange): Promise<void> {
+      await rows.updateOne({ _id, workspaceId, state: 'paused', claim: null }, { $set: noted }, light)
+    },
+
     /** Moves a transfer by hand; undefined when it is not in one of those states. */
     async steer (
       session: ClientSession, workspaceId: string, id: string, from: readonly DownloadState[], to: DownloadState
@@ -160,6 +178,11 @@ function readSide (db: Db) {
     /** Those of these ids that are there, in no order. */
     async findMany (workspaceId: string, ids: readonly string[]): Promise<DownloadRow[]> {
       return await rows.find({ workspaceId, _id: { $in: [...ids] } }).toArray()
+    },
+
+    /** Those of these ids that are on their way or paused, whoever asked for them; for what lies on the disk (P). */
+    async active (ids: readonly string[]): Promise<DownloadRow[]> {
+      return await rows.find({ _id: { $in: [...ids] }, isActive: true }).toArray()
     },
 
     /** Newest first; one row more than asked. */

@@ -36,6 +36,7 @@ export const DownloadSchema = Type.Object({
   rate: Nullable(Bytes),
   etaMs: Nullable(Bytes),
   restarts: Type.Integer({ minimum: 0 }),
+  restartCode: Nullable(Type.String({ maxLength: 128, description: 'Why it started again the last time' })),
   type: Nullable(ContentType),
   sha256: Nullable(Sha256),
   errorCode: Nullable(Type.String({ maxLength: 128 })),

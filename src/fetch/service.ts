@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import {
-  uuidv7, type Actor, type CursorValues, type Download, type DownloadRequest, type JobSender, type Session, type Tx
+  uuidv7, type Actor, type CursorValues, type Download, type DownloadQuota, type DownloadRequest, type JobSender,
+  type Session, type Tx
 } from '../kernel/index.ts'
 import type { DownloadAccess } from './access.ts'
 import { FetchError } from './errors.ts'
@@ -16,6 +17,7 @@ interface Collaborators {
   downloads: DownloadRepository
   access: DownloadAccess
   jobs: JobSender
+  quota: DownloadQuota
   tx: Tx
   /** Throws `bad_url`, `forbidden_target`. */
   check: (url: string) => Promise<URL>
@@ -23,7 +25,7 @@ interface Collaborators {
 
 export type DownloadService = ReturnType<typeof createDownloadService>
 
-export function createDownloadService ({ downloads, access, jobs, tx, check }: Collaborators) {
+export function createDownloadService ({ downloads, access, jobs, quota, tx, check }: Collaborators) {
   /** Asks for files in the caller's transaction; an address that is on its way already is not asked for twice. */
   async function add (session: Session, requests: readonly Asked[]): Promise<Download[]> {
     if (requests.length === 0) return []
@@ -56,6 +58,7 @@ export function createDownloadService ({ downloads, access, jobs, tx, check }: C
       return moved
     })
     if (row === undefined) throw FetchError.download_ended()
+    if (to === 'cancelled') await quota.release({ workspaceId: actor.workspaceId, downloadId: id })
     return presentDownload(row)
   }
 
@@ -115,7 +118,8 @@ function jobDataOf ({ workspaceId, _id, canonicalUrl }: DownloadRow) {
 }
 
 function toRow (request: Asked): NewRow {
-  const { workspaceId, url, purpose, expect = {}, maxBytes = null, lane = 'default', name = null } = request
+  const { workspaceId, url, purpose, expect = {}, lane = 'default', name = null } = request
+  const { maxBytes = null, segments: maxSegments = null } = request
   return {
     _id: uuidv7(),
     workspaceId,
@@ -126,6 +130,7 @@ function toRow (request: Asked): NewRow {
     lane,
     expect,
     maxBytes,
+    maxSegments,
     fileId: uuidv7(),
     storageKey: `incoming/${randomBytes(16).toString('hex')}`
   }

@@ -46,40 +46,64 @@ export async function openWhole (fetch: Fetch, url: string, signal: AbortSignal)
   throw statusError(answer)
 }
 
+export interface Rest {
+  offset: number
+  /** Exclusive; null: to the end of the file. */
+  end: number | null
+  validators: Validators
+}
+
 /**
- * The file from `offset` on, of exactly the version that is there; undefined when it is not to be had,
+ * The file from `offset` on, of exactly the version that is there; else the word why it is not to be had
  * and the transfer must start again.
  */
 export async function openRest (
-  fetch: Fetch, url: string, { offset, validators }: { offset: number, validators: Validators }, signal: AbortSignal
-): Promise<Source | undefined> {
-  const condition = conditionOf(validators)
-  if (condition === undefined) return undefined
-  const range = { range: `bytes=${offset}-` }
+  fetch: Fetch, url: string, rest: Rest, signal: AbortSignal
+): Promise<Source | 'changed' | 'not_resumable'> {
+  const condition = conditionOf(rest.validators)
+  if (condition === undefined) return 'not_resumable'
+  const range = { range: `bytes=${rest.offset}-${rest.end === null ? '' : rest.end - 1}` }
   const first = await ask(fetch, url, { ...range, 'if-range': condition }, signal)
-  const source = judgeRest(first, offset, validators)
-  if (source !== undefined || first.status !== 200) return source
+  if (first.status !== 200) return judgeRest(first, rest)
   // Some hosts answer 200 to a good If-Range: once without it, then the validators decide.
-  return judgeRest(await ask(fetch, url, range, signal), offset, validators)
+  first.body.destroy()
+  return judgeRest(await ask(fetch, url, range, signal), rest)
 }
 
-function judgeRest (answer: Answer, offset: number, validators: Validators): Source | undefined {
+/** A stretch of the same version, whole. Throws `checksum` where it is not to be had. */
+export async function fetchStretch (
+  fetch: Fetch, url: string, rest: Rest & { end: number }, signal: AbortSignal
+): Promise<Buffer> {
+  const source = await openRest(fetch, url, rest, signal)
+  if (typeof source === 'string') throw FetchError.checksum({}, { detail: 'Damaged bytes cannot be fetched again.' })
+  const pieces: Buffer[] = []
+  for await (const bytes of source.body as AsyncIterable<Buffer>) pieces.push(bytes)
+  const all = Buffer.concat(pieces)
+  if (all.length === rest.end - rest.offset) return all
+  throw FetchError.connect_failed({}, { detail: 'The answer ended early.' })
+}
+
+function judgeRest (answer: Answer, { offset, end, validators }: Rest): Source | 'changed' | 'not_resumable' {
   const { status, body } = answer
   if (status === 206) {
     const source = describe(answer, offset)
-    if (rangeOf(answer)?.start !== offset) {
+    const given = rangeOf(answer)
+    if (given?.start !== offset || (end !== null && given.end >= end)) {
       body.destroy()
       throw FetchError.not_resumable({}, { detail: 'The host answered another range than was asked for.' })
     }
     if (isSame(validators, source.validators)) return { ...source, body }
+    body.destroy()
+    return 'changed'
   }
   body.destroy()
-  if (status === 206 || status === 200 || status === 416) return undefined
+  if (status === 200) return isSame(validators, describe(answer, 0).validators) ? 'not_resumable' : 'changed'
+  if (status === 416) return 'changed'
   throw statusError(answer)
 }
 
 async function ask (fetch: Fetch, url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
-  return await fetch.stream('file', { url, headers }, { signal })
+  return await fetch.stream('file', { url, headers: { 'want-repr-digest': 'sha-256=10', ...headers } }, { signal })
 }
 
 function describe (answer: Answer, offset: number): Omit<Source, 'body'> {
@@ -91,7 +115,7 @@ function describe (answer: Answer, offset: number): Omit<Source, 'body'> {
     total: length,
     type: type === undefined || type === '' ? null : type,
     validators: { etag: headers['etag'] ?? null, lastModified: headers['last-modified'] ?? null, length },
-    announced: announcedBy(headers)
+    announced: announcedBy(answer)
   }
 }
 
@@ -105,25 +129,34 @@ function isStrong (etag: string | null): etag is string {
   return etag !== null && etag.startsWith('"')
 }
 
+/** Whether an answer without a length is still of the version that is known. */
+export function isUnmeasured (known: Validators | null, now: Validators): boolean {
+  return known !== null && now.length === null && known.etag === now.etag && known.lastModified === now.lastModified
+}
+
 function isSame (known: Validators, now: Validators): boolean {
   if (known.length !== null && now.length !== null && known.length !== now.length) return false
   if (isStrong(known.etag)) return known.etag === now.etag
   return known.lastModified !== null && known.length === now.length && known.lastModified === now.lastModified
 }
 
-function rangeOf ({ headers }: Answer): { start: number, total: number | null } | undefined {
-  const [, start, total] = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/.exec(headers['content-range'] ?? '') ?? []
-  return start === undefined ? undefined : { start: Number(start), total: numberOf(total) }
+interface Range { start: number, end: number, total: number | null }
+
+/** `end` is inclusive, as it is sent. */
+function rangeOf ({ headers }: Answer): Range | undefined {
+  const [, start, end, total] = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15}|\*)$/.exec(headers['content-range'] ?? '') ?? []
+  return start === undefined ? undefined : { start: Number(start), end: Number(end), total: numberOf(total) }
 }
 
 function numberOf (text: string | undefined): number | null {
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
 }
 
-/** RFC 9530 and its predecessor. */
-function announcedBy (headers: Record<string, string>): string | null {
-  const text = `${headers['repr-digest'] ?? ''},${headers['digest'] ?? ''}`
-  const [, digest] = /sha-256=:?([A-Za-z0-9+/]{43}=)/i.exec(text) ?? []
+/** RFC 9530 and its predecessor; the digest of the content is the one of the file only where all of it is sent. */
+function announcedBy ({ headers, status }: Answer): string | null {
+  const content = status === 200 ? headers['content-digest'] : undefined
+  const text = [headers['repr-digest'], headers['digest'], content].join()
+  const [, digest] = /(?:^|[,\s])sha-256=:?([A-Za-z0-9+/]{43}=)/i.exec(text) ?? []
   return digest === undefined ? null : Buffer.from(digest, 'base64').toString('hex')
 }
 
@@ -131,7 +164,8 @@ async function drain (body: Readable): Promise<void> {
   let bytes = 0
   for await (const piece of body as AsyncIterable<Buffer>) {
     bytes += piece.length
-    if (bytes > 1024) body.destroy()
+    // Leaving the loop closes the body.
+    if (bytes > 1024) return
   }
 }
 
@@ -149,5 +183,5 @@ function retryAfterOf (text: string | undefined): number | undefined {
 
 /** Whether asking again may help: the connection, not the file, was at fault. */
 export function isBreak (error: unknown): boolean {
-  return isDomainError(error) && error.kind === 'unavailable'
+  return isDomainError(error) && error.kind === 'unavailable' && error.code !== FetchError.disk.definition.code
 }

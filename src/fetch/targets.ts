@@ -16,14 +16,22 @@ function portOf (url: URL): string {
   return url.port === '' ? usualPorts[url.protocol] ?? '' : url.port
 }
 
+export interface TargetRules {
+  allowed: Allowed
+  own: ReadonlySet<string>
+  httpsOnly?: boolean
+  /** Ports beside 80 and 443. */
+  ports?: readonly number[]
+}
+
 /** The parsed address of a request by the rules that need no resolver. Throws `bad_url`, `forbidden_target`. */
-export function parseTarget (
-  text: string, { allowed, own, httpsOnly = false }: { allowed: Allowed, own: ReadonlySet<string>, httpsOnly?: boolean }
-): URL {
+export function parseTarget (text: string, { allowed, own, httpsOnly = false, ports = [] }: TargetRules): URL {
   const url = parse(text)
   if (allowed(url)) return url
   if (httpsOnly && url.protocol !== 'https:') throw refuse('Only https is allowed.')
-  if (url.port !== '') throw refuse('Only the ports 80 and 443 are allowed.')
+  if (!['80', '443', ...ports.map(String)].includes(portOf(url))) {
+    throw refuse('Only the ports 80 and 443 are allowed.')
+  }
   const literal = literalOf(url.hostname)
   const isDenied = literal === undefined ? isDeniedName(url.hostname) : isDeniedAddress(literal, own)
   if (isDenied) throw FetchError.forbidden_target()

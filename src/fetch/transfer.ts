@@ -1,98 +1,141 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { mkdir, statfs, unlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
-import type { EventBus, JobContext, SafeFetch, Storage } from '../kernel/index.ts'
+import type { DownloadQuota, EventBus, JobContext, SafeFetch, Storage, StoredObject } from '../kernel/index.ts'
+import { isDomainError } from '../kernel/index.ts'
+import type { DiskOf } from './disk.ts'
 import { Superseded, settle } from './ending.ts'
-import { FetchError } from './errors.ts'
 import { downloadCompleted } from './events.ts'
-import { createPace } from './pace.ts'
-import { openPart, type PartFile } from './part-file.ts'
+import type { Flow } from './flow.ts'
+import { createJournal, type Journal } from './journal.ts'
+import { openParts, type Parts } from './parts.ts'
+import { layOut } from './pieces.ts'
+import { makeRoom, receive, type Start } from './receive.ts'
 import type { DownloadRepository, DownloadRow, RowChange } from './repository.ts'
-import { isBreak, openRest, openWhole, probe, type Source } from './source.ts'
+import type { Slots } from './slots.ts'
+import { mend, verify } from './verify.ts'
 
 export interface TransferOptions {
   downloads: DownloadRepository
   fetch: Pick<SafeFetch, 'stream'>
   events: EventBus
+  quota: DownloadQuota
+  flow: Flow
+  slots: Slots
+  disk: DiskOf
   scratchDir: string
   /** This machine, and this boot of it. */
   host: string
   boot: string
+  /** Connections of a large file, where the asker does not say. */
+  segments: number
 }
 
 export type DownloadData = { workspaceId: string, downloadId: string, host: string }
-type Context = Pick<JobContext<DownloadData>, 'run' | 'attempt' | 'signal' | 'progress' | 'commit' | 'log'>
+type Context = Pick<JobContext<DownloadData>, 'run' | 'attempt' | 'signal' | 'progress' | 'commit' | 'log' | 'wait'>
 
-/** Everything that one start of a transfer has in its hands. */
-interface Start {
-  options: TransferOptions
-  storage: Storage
-  ctx: Context
-  row: DownloadRow
-  part: PartFile
-  /** Writes states and facts under the claim; throws `Superseded` when another start has the transfer. */
-  write: (changes: readonly RowChange[], bytes?: number) => Promise<void>
-}
-
-const syncBytes = 64 * 1024 * 1024
 const inMemoryBytes = 4 * 1024 * 1024
-const breaksInARow = 3
-const freeShare = 0.1
+/** When a place at the host may be free. */
+const fullMs = 5000
+/** How often a place at the host is claimed anew, in beats of the journal. */
+const beatsPerTake = 5
 
 export type Downloader = (ctx: Context, storage: Storage) => Promise<void>
 
+/** The folder of part files below the scratch folder. */
+export function partsFolder (scratchDir: string): string {
+  return join(scratchDir, 'parts')
+}
+
 /** Carries one download from where it stands to storage (`jobs.md` 4.12). */
 export function createDownloader (options: TransferOptions): Downloader {
-  const { downloads } = options
-  const folder = join(options.scratchDir, 'parts')
+  const { downloads, slots } = options
+  const folder = partsFolder(options.scratchDir)
   let made: Promise<unknown> | undefined
   return async (ctx, storage) => {
-    const { workspaceId, downloadId } = ctx.run.data
-    const row = await downloads.claim(workspaceId, downloadId, randomUUID(), ctx.run.id)
-    if (row === undefined) return
-    const path = join(folder, row._id)
+    const { workspaceId, downloadId, host } = ctx.run.data
     await (made ??= mkdir(folder, { recursive: true, mode: 0o700 }))
-    const part = await openOwnPart(options, row, path)
-    const write: Start['write'] = async (changes, bytes) => {
-      if (!await downloads.write(row, changes, bytes)) throw new Superseded()
-    }
+    if (!await slots.take(host, downloadId)) ctx.wait(fullMs)
     try {
-      await transfer({ options, storage, ctx, row, part, write })
-      await unlink(path)
-    } catch (error) {
-      if (!await settle(options, ctx, row, error)) throw error
-      if (!(error instanceof Superseded)) await unlink(path)
+      const row = await downloads.claim(workspaceId, downloadId, randomUUID(), ctx.run.id)
+      if (row !== undefined) await carry(options, ctx, storage, row)
     } finally {
-      await part.close()
+      await slots.free(host, downloadId)
     }
   }
 }
 
-/** What is durable of the part on this machine; a part of another one is of no use here. */
-async function openOwnPart ({ host, boot }: TransferOptions, row: DownloadRow, path: string) {
-  const { part: mark, pieceBytes, pieceHashes: noted } = row
-  const isOwn = mark?.host === host
-  const durable = isOwn ? (mark.boot === boot ? Infinity : mark.bytes) : 0
-  return await openPart(path, { pieceBytes, noted: isOwn ? noted : [], durable })
+async function carry (options: TransferOptions, ctx: Context, storage: Storage, row: DownloadRow): Promise<void> {
+  const parts = await openOwnParts(options, row)
+  const journal = openJournal(options, ctx, row, parts)
+  const start: Start = { ...options, row, parts, journal, admit: options.flow.open(row.workspaceId), log: ctx.log }
+  try {
+    await transfer(start, options, ctx, storage)
+    await parts.remove()
+  } catch (error) {
+    if (!await settle(options, ctx, row, error)) throw error
+    if (!(error instanceof Superseded) || await isOver(options, start)) await parts.remove()
+  } finally {
+    journal.close()
+    await parts.close()
+  }
 }
 
-async function transfer (start: Start): Promise<void> {
-  const { row, part, options: { downloads, events }, ctx, storage, write } = start
-  const announced = await receive(start)
-  const bytes = part.length
-  const sha256 = part.digest()
-  const wrong = wrongOf(row, { bytes, sha256, announced })
-  // Both states in one round trip: the hashes are known already, and each write is seen by itself.
-  const verifying: RowChange = { state: 'verifying', pieceHashes: [...part.pieces] }
-  const telling = write(wrong === undefined ? [verifying, { state: 'storing' }] : [verifying], bytes)
-  // A big file is not sent on for somebody who has paused it meanwhile.
-  if (wrong !== undefined || bytes > inMemoryBytes) await telling
-  if (wrong !== undefined) throw wrong
+/** What is durable of the parts on this machine; those of another one are of no use here. */
+async function openOwnParts ({ host, boot, scratchDir }: TransferOptions, row: DownloadRow): Promise<Parts> {
+  const { part: mark, pieceHashes, segments, total, _id: id } = row
+  const isOwn = mark?.host === host
+  const layout = layOut(isOwn ? total : null, segments)
+  const lengths = layout.spans.map((_span, index) => durableOf(mark, { host, boot }, index))
+  return await openParts({ folder: partsFolder(scratchDir), id }, layout, { hashes: isOwn ? pieceHashes : [], lengths })
+}
+
+function durableOf (mark: DownloadRow['part'], here: { host: string, boot: string }, index: number): number {
+  if (mark?.host !== here.host) return 0
+  return mark.boot === here.boot ? Infinity : mark.lengths[index] ?? 0
+}
+
+function openJournal (options: TransferOptions, ctx: Context, row: DownloadRow, parts: Parts): Journal {
+  const { downloads, slots, host, boot } = options
+  let beats = 0
+  return createJournal({
+    downloads,
+    row,
+    parts,
+    host,
+    boot,
+    signal: ctx.signal,
+    onProgress (done, total) { ctx.progress({ done, ...(total === null ? {} : { total }), unit: 'bytes' }) },
+    onBeat () {
+      // A place that lapses lets one file too many in, for as long as this store does not answer.
+      if (++beats % beatsPerTake === 0) slots.take(ctx.run.data.host, row._id).catch(() => {})
+    },
+    onNote: async () => { await makeRoom({ ...options, row, parts }) }
+  })
+}
+
+/** Whether a transfer that was taken away has ended; of a paused one the document learns how far it came. */
+async function isOver ({ downloads, host, boot }: TransferOptions, { row, parts, journal }: Start): Promise<boolean> {
+  const now = await downloads.find(row.workspaceId, row._id)
+  if (now?.isActive !== true) return true
+  const lengths = parts.files.map(({ written }) => written)
+  if (now.state === 'paused') await downloads.notePaused(row, { part: { host, boot, lengths }, ...journal.pieces() })
+  return false
+}
+
+async function transfer (
+  start: Start, { downloads, events }: TransferOptions, ctx: Context, storage: Storage
+): Promise<void> {
+  const { row, parts, journal } = start
+  await receive(start)
+  await parts.finish()
+  const bytes = parts.length
+  const { sha256, telling } = await establish(start)
   const type = row.expect.type ?? row.type ?? 'application/octet-stream'
+  // A big file is not sent on for somebody who has paused it meanwhile.
+  if (bytes > inMemoryBytes) await telling
   await Promise.all([telling, store(start, storage, { sha256, type })])
+  journal.close()
   const { _id: downloadId, fileId, purpose, storageKey, workspaceId, name } = row
   await ctx.commit(async (session) => {
     if (!await downloads.end(session, row, { state: 'done', sha256, bytes })) throw new Superseded()
@@ -102,164 +145,41 @@ async function transfer (start: Start): Promise<void> {
   })
 }
 
-/** Brings every byte into the part file; answers the hash that the host announced. */
-async function receive (start: Start): Promise<string | null> {
-  const { part, ctx: { signal } } = start
-  let first = await begin(start)
-  let breaks = 0
-  for (;;) {
-    const before = part.length
-    try {
-      return await draw(start, first)
-    } catch (error) {
-      first = undefined
-      breaks = part.length > before ? 1 : breaks + 1
-      await note(start)
-      if (signal.aborted || !isBreak(error) || breaks > breaksInARow) throw error
-      await wait(100 * breaks, undefined, { signal })
-    }
-  }
-}
-
-/** One answer of the host to its end. */
-async function draw (start: Start, first: Source | undefined): Promise<string | null> {
-  const source = first ?? await goOn(start)
+/** Tells the last states and answers the hash of the file. */
+async function establish (start: Start): Promise<{ sha256: string, telling: Promise<void> }> {
+  const { parts, journal } = start
+  const verifying: RowChange = { state: 'verifying', ...journal.pieces() }
+  const isKnown = parts.files.length === 1
+  if (!isKnown) await journal.write([verifying], parts.length)
+  const rest = isKnown ? [verifying] : []
   try {
-    await pump(start, source)
-  } finally {
-    source.body.destroy()
-  }
-  const { row, part } = start
-  if (row.total !== null && part.length < row.total) {
-    throw FetchError.connect_failed({}, { detail: 'The answer ended early.' })
-  }
-  return source.announced
-}
-
-/** First words with the host, unless the part can go on: what the file is, and perhaps already its bytes. */
-async function begin (start: Start): Promise<Source | undefined> {
-  const { row, part, options: { fetch }, ctx: { signal }, write } = start
-  if (part.length > 0 && row.isRanged && row.validators !== null) {
-    await write([{ state: 'downloading' }])
-    return undefined
-  }
-  const found = await probe(fetch, row.canonicalUrl, signal)
-  try {
-    judge(start, found.total)
-    const isAgain = part.length > 0 || row.bytes > 0
-    await part.empty()
-    learn(row, found)
-    row.isRanged = found.isRanged
-    row.restarts += isAgain ? 1 : 0
-    await write([{ state: 'downloading', ...factsOf(start), isRanged: row.isRanged, restarts: row.restarts }])
+    const sha256 = await verify(start)
+    // Both states in one round trip where the hash is known already; each write is seen by itself.
+    const telling = journal.write([...rest, { state: 'storing' }], parts.length)
+    telling.catch(() => {})
+    return { sha256, telling }
   } catch (error) {
-    found.body?.destroy()
+    if (isKnown) await journal.write([verifying], parts.length)
     throw error
   }
-  return found.body === null ? undefined : { ...found, body: found.body }
 }
 
-/** The next source of bytes: the rest of the same version, or the whole anew. */
-async function goOn (start: Start): Promise<Source> {
-  const { row, part, options: { fetch }, ctx: { signal }, write } = start
-  const { canonicalUrl: url, validators } = row
-  if (part.length > 0 && part.length === row.total) return nothingMore(row)
-  if (part.length > 0 && row.isRanged && validators !== null) {
-    const rest = await openRest(fetch, url, { offset: part.length, validators }, signal)
-    if (rest !== undefined) return rest
-  }
-  const isAgain = part.length > 0
-  const source = await openWhole(fetch, url, signal)
-  try {
-    judge(start, source.total)
-    learn(row, source)
-    if (isAgain) {
-      start.ctx.log.info({ downloadId: row._id }, 'the file changed or cannot be resumed: starting again')
-      await part.empty()
-      row.restarts++
-      await write([{ ...factsOf(start), restarts: row.restarts, pieceHashes: [] }])
-    }
-  } catch (error) {
-    source.body.destroy()
-    throw error
-  }
-  return source
-}
-
-function nothingMore ({ total }: DownloadRow): Source {
-  const validators = { etag: null, lastModified: null, length: null }
-  return { offset: total ?? 0, body: Readable.from([]), validators, total, type: null, announced: null }
-}
-
-function learn (row: DownloadRow, { total, type, validators }: Pick<Source, 'total' | 'type' | 'validators'>): void {
-  row.total = total
-  row.type = type
-  row.validators = validators
-}
-
-function factsOf ({ row, options: { host, boot } }: Start): RowChange {
-  const { total, type, validators } = row
-  return { total, type, validators, part: { host, boot, bytes: 0 } }
-}
-
-/** Refuses by size before a byte is kept. */
-function judge ({ row: { expect, maxBytes } }: Start, total: number | null): void {
-  if (total === null) return
-  if (maxBytes !== null && total > maxBytes) throw FetchError.too_large()
-  if (expect.bytes !== undefined && total !== expect.bytes) {
-    throw FetchError.checksum({}, { detail: 'The file does not have the expected size.' })
-  }
-}
-
-async function pump (start: Start, source: Source): Promise<void> {
-  const { row, part, options, ctx } = start
-  await checkDisk(options.scratchDir)
-  const pace = createPace(row.total)
-  let synced = part.length
-  for await (const bytes of source.body as AsyncIterable<Buffer>) {
-    ctx.signal.throwIfAborted()
-    await part.append(bytes)
-    if (part.length > (row.maxBytes ?? Infinity)) throw FetchError.too_large()
-    if (row.total !== null && part.length > row.total) throw FetchError.checksum()
-    if (part.length - synced >= syncBytes) {
-      synced = part.length
-      await note(start)
-    }
-    const tick = pace(part.length)
-    if (tick === undefined) continue
-    ctx.progress({ done: part.length, ...(row.total === null ? {} : { total: row.total }), unit: 'bytes' })
-    await start.write([tick.isRich ? { ...tick.change, pieceHashes: [...part.pieces] } : tick.change], part.length)
-  }
-}
-
-/** What is on the disk is on the disk: noted at every cut, and now and then. */
-async function note ({ part, write, options: { host, boot } }: Start): Promise<void> {
-  await part.sync()
-  await write([{ part: { host, boot, bytes: part.length }, pieceHashes: [...part.pieces] }], part.length)
-}
-
-async function checkDisk (folder: string): Promise<void> {
-  const { bavail, blocks } = await statfs(folder)
-  if (bavail < blocks * freeShare) throw FetchError.disk()
-}
-
-interface Truth { bytes: number, sha256: string, announced: string | null }
-
-function wrongOf ({ expect }: DownloadRow, { bytes, sha256, announced }: Truth): Error | undefined {
-  const isWrong = (expect.bytes !== undefined && expect.bytes !== bytes) ||
-    (expect.sha256 !== undefined && expect.sha256 !== sha256) ||
-    (announced !== null && announced !== sha256)
-  return isWrong ? FetchError.checksum() : undefined
-}
+interface Kept { sha256: string, type: string }
 
 /** Moves the bytes to storage under the key of the download; a repeat finds them there. */
-async function store (start: Start, storage: Storage, options: { sha256: string, type: string }): Promise<void> {
-  const { row: { storageKey, _id }, part, options: { scratchDir } } = start
-  const body = async () => part.length <= inMemoryBytes
-    ? await part.read()
-    : createReadStream(join(scratchDir, 'parts', _id))
-  const stored = await storage.put(storageKey, await body(), options)
-  if (stored.sha256 === options.sha256) return
+async function store (start: Start, storage: Storage, kept: Kept): Promise<void> {
+  const { row: { storageKey } } = start
+  const stored = await put(start, storage, kept).catch(async (error: unknown) => {
+    // What the disk gives may no longer be what came.
+    if (isDomainError(error) || start.journal.signal.aborted || !await mend(start)) throw error
+    return await put(start, storage, kept)
+  })
+  if (stored.sha256 === kept.sha256) return
   await storage.delete(storageKey)
-  await storage.put(storageKey, await body(), options)
+  await put(start, storage, kept)
+}
+
+async function put ({ parts, row }: Start, storage: Storage, kept: Kept): Promise<StoredObject> {
+  const body = parts.length <= inMemoryBytes ? Buffer.concat(await parts.read().toArray() as Buffer[]) : parts.read()
+  return await storage.put(row.storageKey, body, kept)
 }

@@ -10,6 +10,8 @@ export const permissions = definePermissions('jobs', {
   'operation:read': {
     kind: 'read', roles: ['owner', 'admin', 'member', 'guest'], sentence: 'See how long tasks of the workspace get on.'
   },
+  'schedule:read': { kind: 'read', roles: ['operator', 'owner', 'admin'], sentence: 'See schedules and their slots.' },
+  'schedule:operate': { kind: 'write', roles: ['operator'], sentence: 'Make, change, pause and trigger schedules.' },
   'run:read': { kind: 'read', roles: keepers, sentence: 'See the runs of the workspace, with their data.' },
   'run:operate': { kind: 'write', roles: keepers, sentence: 'Cancel and re-order runs of the workspace.' },
   'letter:read': { kind: 'read', roles: keepers, sentence: 'See the dead letters of the workspace.' },

@@ -12,5 +12,16 @@ export const JobsError = defineErrors('jobs', {
   batch_not_found: { kind: 'not_found', message: 'No batch has this id.' },
   batch_sealed: { kind: 'conflict', message: 'The batch takes no more runs.' },
   workflow_not_found: { kind: 'not_found', message: 'No workflow has this id.' },
+  schedule_not_found: { kind: 'not_found', message: 'No schedule has this id.' },
+  schedule_invalid: { kind: 'invalid', message: 'The schedule cannot be read.' },
+  rrule_unsupported: { kind: 'invalid', message: 'This recurrence rule is not supported.' },
+  zone_unknown: { kind: 'invalid', message: 'No time zone has this name.' },
+  slot_in_past: { kind: 'invalid', message: 'Every slot of the rule is in the past.' },
+  run_finished: { kind: 'conflict', message: 'The run is past the state in which this can be done.' },
+  letter_not_found: { kind: 'not_found', message: 'No dead letter has this id.' },
+  letter_closed: { kind: 'conflict', message: 'The dead letter was replayed or discarded already.' },
+  replay_loop: { kind: 'conflict', message: 'The run was replayed three times already and still dies.' },
+  replay_refused: { kind: 'conflict', message: 'This is not replayed: its effect must not happen again.' },
+  queue_unknown: { kind: 'not_found', message: 'No queue has this name.' },
   stale_version: { kind: 'conflict', message: 'The subject has an event of this version already.' }
 })

@@ -81,14 +81,16 @@ function toRow (
   }
 }
 
-function toEvent ({ _id, type, v, workspaceId, subject, data, at, cause, actor }: EventRow): DomainEvent {
+/** A stored event as its subscribers see it. */
+export function toEvent ({ _id, type, v, workspaceId, subject, data, at, cause, actor }: EventRow): DomainEvent {
   return {
     id: _id, type, v, workspaceId, subject, data, at: at.toISOString(),
     cause: cause ?? null, actor: actor ?? null, isReplay: false
   }
 }
 
-function runOf (subscriber: SubscriberDefinition, event: DomainEvent, { at }: EventRow): RunRow {
+/** The run of one subscriber for one event. */
+export function runOf (subscriber: SubscriberDefinition, event: DomainEvent, { at }: EventRow): RunRow {
   const isOrdered = subscriber.order === 'subject'
   return newRun({
     _id: uuidv7(at.getTime()),

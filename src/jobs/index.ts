@@ -6,31 +6,71 @@ export { BatchCancelSchema, BatchSchema, WorkflowSchema, batchSchemas } from './
 export { createBatchWatch, type BatchWatch } from './batch-watch.ts'
 export { createBatches } from './batches.ts'
 export { blackoutUntil } from './blackouts.ts'
+export { createBurials, type OnBuried } from './burials.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
+export { createEventService, type EventService } from './event-service.ts'
+export { groupOpened, runDead } from './events.ts'
 export {
   createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, type Bucket, type RetryBudget, type Ring
 } from './fair.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
-export { deliveryId } from './keys.ts'
-export { readPayload } from './payload.ts'
+export { replayEvents, replayLetters } from './jobs.ts'
+export { dataHash, deliveryId } from './keys.ts'
+export { nextConcurrency } from './loop-guard.ts'
+export { createLetterService, type LetterService } from './letters.ts'
+export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityAhead, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
+export { createQueueControl, type QueueControl } from './queue-control.ts'
+export { createRecurrence } from './recurrence.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
   allot, contestOrder, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
-  createBatchRepository, createCandidateRepository, createClaimRepository, createEventRepository,
-  createLeaseRepository, createNeedRepository, createRelayRepository, createResourceRepository, createRunRepository, createShareRepository, createWorkerRepository,
-  type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type Delivery, type LeaseRepository,
-  type Outcome, type RelayRepository, type ResourceRepository, type Share, type ShareRepository, type StartOfRun,
-  type WorkerRepository, type WorkerRow
+  createBatchRepository, createCandidateRepository, createClaimRepository, createControlRepository,
+  createDedupeRepository, createEventPages, createEventRepository, createLeaseRepository, createLetterRepository,
+  createNeedRepository, createPauseRepository, createPoisonRepository, createRelayRepository, createResourceRepository,
+  createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository, createSlotRepository,
+  createSubscriberRepository, createWorkerRepository,
+  type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
+  type LeaseRepository, type Letter, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type ResourceRepository, type ScheduleRepository, type Share, type ShareRepository, type SlotRepository,
+  type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
+export { compareVersions } from './replay.ts'
+export { createRuleService, type RuleService } from './rules.ts'
+export { createRunControl, type RunControl } from './run-control.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
-export { createJobSender } from './sender.ts'
+export { createScheduleAccess } from './schedules/access.ts'
+export { checkDeclared, createDeclarer } from './schedules/declare.ts'
+export { schedulePaused, slotMissed } from './schedules/events.ts'
+export { explainSlots, type ExplainedSlot } from './schedules/explain.ts'
+export type { ScheduleRow, SlotRow, Verdict } from './schedules/row.ts'
+export {
+  createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacle, type Obstacles, type Slots
+} from './schedules/rules.ts'
+export {
+  BackfillResultSchema, BackfillSchema, ExplanationSchema, NewScheduleSchema, SchedulePageSchema, SchedulePatchSchema,
+  ScheduleQuerySchema, ScheduleSchema, ScheduleSlotPageSchema, ScheduleSlotSchema, scheduleSchemas
+} from './schedules/schemas.ts'
+export { createSchedulesService, type SchedulesService } from './schedules/service.ts'
+export { createTicker, type Ticker } from './schedules/ticker.ts'
+export { createSlotWriter } from './schedules/writer.ts'
+export {
+  CancelManySchema, CancelSchema, CancelledSchema, DiscardReportSchema, EventPageSchema, EventQuerySchema,
+  EventReplayReportSchema, EventReplaySchema, GroupListSchema, GroupQuerySchema, LetterDetailSchema,
+  LetterDiscardSchema,
+  LetterEditSchema, LetterExportQuerySchema, LetterPageSchema, LetterQuerySchema, LetterReplaySchema, PauseSchema,
+  QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
+  RunPatchSchema, RunQuerySchema, schemas
+} from './schemas.ts'
+export { createJobSender, workspaceOf } from './sender.ts'
+export { createQuarantine, type Quarantine } from './solo.ts'
+export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'
 export { orderNodes } from './workflow.ts'

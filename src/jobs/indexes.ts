@@ -29,6 +29,15 @@ export const collections: readonly CollectionDefinition[] = [
         }, unique: true, partialFilterExpression: { key: { $exists: true } }
       },
       {
+        name: 'dedupe',
+        keys: { workspaceId: 1, name: 1, 'dedupe.key': 1 },
+        unique: true,
+        partialFilterExpression: { 'dedupe.isActive': true }
+      },
+      {
+        name: 'dedupe_until', keys: { 'dedupe.until': 1 }, partialFilterExpression: { 'dedupe.isActive': true }
+      },
+      {
         name: 'serial_live',
         keys: { workspaceId: 1, serial: 1 },
         unique: true,
@@ -46,8 +55,20 @@ export const collections: readonly CollectionDefinition[] = [
         keys: { target: 1, rank: 1, slotAt: 1, _id: 1 },
         partialFilterExpression: { state: 'pending', target: { $exists: true } }
       },
-      { name: 'created', keys: { workspaceId: 1, createdAt: 1 } },
+      // Ids rise with the time of creation: a list of a workspace, newest first, is this index read backwards.
+      { name: 'created', keys: { workspaceId: 1, _id: 1 } },
+      { name: 'dead', keys: { workspaceId: 1, name: 1, _id: 1 }, partialFilterExpression: { state: 'dead' } },
       { name: 'cause', keys: { 'cause.id': 1 }, partialFilterExpression: { 'cause.id': { $exists: true } } },
+      {
+        name: 'schedule',
+        keys: { 'cause.id': 1, state: 1, endedAt: -1 },
+        partialFilterExpression: { 'cause.kind': 'schedule' }
+      },
+      {
+        name: 'schedule_dead',
+        keys: { endedAt: 1 },
+        partialFilterExpression: { 'cause.kind': 'schedule', state: 'dead' }
+      },
       // Set when a run ends: done 7 days, cancelled and expired 30. Dead runs stay until their letter is closed.
       { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
     ]
@@ -56,8 +77,21 @@ export const collections: readonly CollectionDefinition[] = [
     name: 'jobs.letters',
     indexes: [
       { name: 'fingerprint', keys: { state: 1, fingerprint: 1 } },
-      { name: 'failed', keys: { workspaceId: 1, failedAt: 1 } }
+      // What every worker asks for: runs of these start solo.
+      { name: 'poison', keys: { class: 1, state: 1, failedAt: -1 }, partialFilterExpression: { class: 'poison' } },
+      { name: 'failed', keys: { workspaceId: 1, state: 1, _id: 1 } },
+      { name: 'replaying', keys: { replayBy: 1, _id: 1 }, partialFilterExpression: { replayBy: { $exists: true } } },
+      // Set when a letter is closed: 30 days.
+      { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
     ]
+  },
+  // Where deaths of one fingerprint meet that might each be the first; rules that replay one after a deploy.
+  { name: 'jobs.groups', indexes: [{ name: 'opened', keys: { openedAt: 1 }, expireAfterSeconds: 90 * 86_400 }] },
+  { name: 'jobs.rules', indexes: [{ name: 'owner', keys: { workspaceId: 1 } }] },
+  { name: 'jobs.pauses', indexes: [] },
+  {
+    name: 'jobs.subscribers',
+    indexes: [{ name: 'subscriber', keys: { event: 1, name: 1 }, unique: true }]
   },
   {
     name: 'jobs.events',
@@ -77,6 +111,23 @@ export const collections: readonly CollectionDefinition[] = [
     name: 'jobs.workers',
     // A worker says every 3 seconds that it lives.
     indexes: [{ name: 'seen', keys: { seenAt: 1 }, expireAfterSeconds: 30 }]
+  },
+  {
+    name: 'jobs.schedules',
+    indexes: [
+      { name: 'due', keys: { isEnabled: 1, nextSlotAt: 1 } },
+      { name: 'name', keys: { workspaceId: 1, name: 1 }, unique: true },
+      { name: 'listed', keys: { workspaceId: 1, _id: -1 } },
+      { name: 'failing', keys: { failures: 1 }, partialFilterExpression: { failures: { $gt: 0 } } }
+    ]
+  },
+  {
+    name: 'jobs.slots',
+    indexes: [
+      { name: 'slot', keys: { scheduleId: 1, slotAt: 1 }, unique: true },
+      // What a schedule did is shown for 90 days.
+      { name: 'expire', keys: { decidedAt: 1 }, expireAfterSeconds: 90 * 86_400 }
+    ]
   },
   { name: 'jobs.leases', indexes: [] },
   { name: 'jobs.resources', indexes: [] },

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Subject } from '../kernel/index.ts'
+import type { Context, KeyScope, Subject } from '../kernel/index.ts'
 
 /** Hash of what was asked for, the same for any order of its members: another hash is `jobs.key_reused`. */
 export function dataHash (data: unknown): string {
@@ -21,6 +21,13 @@ export function seqOf (id: string, subject?: Subject): string {
   return subject?.version === undefined ? id : `v${String(subject.version).padStart(16, '0')}`
 }
 
+/** The key as it is stored: what is unique within a run says which. Throws where no run is at work. */
+export function scopedKey (key: string, scope: KeyScope = 'global', context?: Context): string {
+  if (scope === 'global') return key
+  if (context?.cause.kind !== 'run') throw new Error(`a key of scope ${scope} is for what a run adds`)
+  return scope === 'parent' ? `in:${context.cause.id}:${key}` : `in:${context.cause.id}:${context.attempt ?? 0}:${key}`
+}
+
 /** One run per event and subscriber. */
 export function eventKey (eventId: string, subscriber: string): string {
   return `evt:${eventId}:${subscriber}`
@@ -33,4 +40,10 @@ export function subjectSerial (subscriber: string, { type, id }: Subject): strin
 /** Id of a delivery: a run is delivered once per release. */
 export function deliveryId (runId: string, release: number): string {
   return `r-${runId}-${release}`
+}
+
+/** The least id that a run, event or letter of this instant can have: ids rise with time. */
+export function idFloor (at: Date | number): string {
+  const time = (typeof at === 'number' ? at : at.getTime()).toString(16).padStart(12, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`
 }

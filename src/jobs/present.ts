@@ -1,6 +1,9 @@
 import type { RunState } from '../kernel/index.ts'
 import type { Operation } from '../kernel/schemas.ts'
-import type { RunRow } from './run.ts'
+import { redact } from './redact.ts'
+import type { ListedRun } from './repository.ts'
+import type { Attempt, RunRow } from './run.ts'
+import type { RunDetail, RunOut } from './schemas.ts'
 
 const stateOf: Record<RunState, Operation['state']> = {
   blocked: 'pending',
@@ -31,4 +34,43 @@ export function toOperation (run: RunRow): Operation {
     updatedAt: (updatedAt ?? createdAt).toISOString(),
     expiresAt: expireAt?.toISOString() ?? null
   }
+}
+
+/** The operator's face of a run; the store leaves out of a list what only one run shows. */
+export function presentRun (run: Omit<ListedRun, 'data'>): RunOut {
+  const { _id, workspaceId, name, v, queue, lane, state, heldBy, attempt, starts, progress, error, cause } = run
+  const { batchId, workflowId, createdAt, runAt, startedAt, endedAt } = run
+  return {
+    id: _id, workspaceId, name, version: v, queue, lane, state, attempt, starts,
+    createdAt: createdAt.toISOString(),
+    runAt: runAt.toISOString(),
+    cause: cause === undefined ? null : { kind: cause.kind, id: cause.id },
+    ...present({ progress, error, batchId, workflowId }),
+    ...(heldBy === null ? {} : { heldBy }),
+    ...(startedAt === undefined ? {} : { startedAt: startedAt.toISOString() }),
+    ...(endedAt === undefined ? {} : { endedAt: endedAt.toISOString() })
+  }
+}
+
+/** One run with its attempts; what its job hides is left out of the data. */
+export function presentRunDetail (run: ListedRun, hides: readonly string[] = []): RunDetail {
+  const { data, result, attempts, crashes, key, serial, target, deadlineAt, cancel, replayOf, replays, isReplay } = run
+  return {
+    ...presentRun(run),
+    data: redact(data, hides),
+    attempts: attempts.map(presentAttempt),
+    crashes,
+    ...present({ result, key, serial, target, replayOf, replays, isReplay }),
+    ...(deadlineAt === undefined ? {} : { deadlineAt: deadlineAt.toISOString() }),
+    ...(cancel === undefined ? {} : { cancel: { ...cancel, at: cancel.at.toISOString() } })
+  }
+}
+
+export function presentAttempt ({ startedAt, endedAt, ...rest }: Attempt) {
+  return { ...rest, startedAt: startedAt.toISOString(), endedAt: endedAt.toISOString() }
+}
+
+/** The members that are there. */
+export function present<T extends object> (members: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never
 }

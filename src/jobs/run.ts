@@ -1,4 +1,6 @@
-import type { ActorRef, Cause as Origin, Lane, NeedFailure, Progress, Queue, RunState } from '../kernel/index.ts'
+import type {
+  ActorRef, Cause as Origin, Dedupe, Lane, NeedFailure, Progress, Queue, RunState
+} from '../kernel/index.ts'
 
 /** One start that ended, as the run remembers it. */
 export interface Attempt {
@@ -10,6 +12,11 @@ export interface Attempt {
   code: string
   message: string
 }
+
+/** Which run answers for others of its key; `isActive` as far as it is known, `until` the end of a throttle window. */
+export interface DedupeOfRun { key: string, mode: Dedupe['mode'], until?: Date, isActive: boolean }
+
+export interface Cancel { reason: string, by: string, at: Date }
 
 /** A document of `jobs.runs` (`jobs.md` 3.5). */
 export interface RunRow {
@@ -23,6 +30,7 @@ export interface RunRow {
   cost: number
   key?: string
   dataHash: string
+  dedupe?: DedupeOfRun
   serial?: string
   seq?: string
   target?: string
@@ -64,6 +72,13 @@ export interface RunRow {
   progress?: Progress
   result?: unknown
   error?: { class: string, code: string, message: string }
+  /** Asked for while it ran, or how it ended: nothing of it is committed any more. */
+  cancel?: Cancel
+  /** The dead run that this one does again, and which round of its origin it is. */
+  replayOf?: string
+  replays?: number
+  /** Hears an event that was heard before. */
+  isReplay?: boolean
   cause?: Origin
   actor?: ActorRef
   trace?: string

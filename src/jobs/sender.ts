@@ -3,11 +3,12 @@ import {
   type AddOptions, type AddedRun, type Clock, type JobDefinition, type JobSender, type Session
 } from '../kernel/index.ts'
 import type { BacklogGuard } from './backlog.ts'
+import { dedupeFields } from './dedupe.ts'
 import { JobsError } from './errors.ts'
-import { dataHash, seqOf } from './keys.ts'
+import { dataHash, scopedKey, seqOf } from './keys.ts'
 import { askedNeeds, begin } from './needs.ts'
 import { checkPayload } from './payload.ts'
-import type { BatchRepository, NeedRepository, RunRepository } from './repository.ts'
+import type { BatchRepository, DedupeRepository, NeedRepository, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 import { toWorkflow } from './workflow-runs.ts'
 
@@ -16,10 +17,13 @@ export interface SenderParts {
   needs: NeedRepository
   batches: Pick<BatchRepository, 'touch'>
   backlog: BacklogGuard
+  dedupes: DedupeRepository
   clock: Clock
   isDeclared: (job: string) => boolean
   /** Called in the transaction for each new run that is due at once. */
   onAdded: (queue: string) => void
+  /** What never sees the store. */
+  lossy: Pick<JobSender, 'addNow' | 'addNowMany'>
 }
 
 type NewRun = Pick<RunRow,
@@ -50,13 +54,14 @@ export function newRun (run: NewRun & Partial<RunRow>): RunRow {
 
 /** The outbox: a run is a document in the caller's transaction (`jobs.md` 3.1). */
 export function createJobSender (parts: SenderParts): JobSender {
-  const { runs, needs, batches, backlog, clock, isDeclared, onAdded } = parts
+  const { runs, dedupes, needs, batches, backlog, clock, isDeclared, onAdded, lossy } = parts
 
   function toRun (job: JobDefinition, data: unknown, options: AddOptions): RunRow {
     checkPayload(job.name, job.data, data)
     const id = uuidv7(clock.ms())
     const now = clock.now()
-    const serial = options.serial ?? job.serial?.(data)
+    const one = options.dedupe === undefined ? undefined : dedupeFields(job.name, options.dedupe, clock)
+    const serial = options.serial ?? job.serial?.(data) ?? one?.serial
     const target = job.target?.(data)
     return newRun({
       _id: id,
@@ -71,6 +76,7 @@ export function createJobSender (parts: SenderParts): JobSender {
       runAt: now,
       createdAt: now,
       ...asked(options),
+      ...one,
       ...(serial === undefined ? {} : { serial, seq: seqOf(id) }),
       ...(target === undefined ? {} : { target }),
       ...contestOf(job, data, { slotAt: options.runAt ?? now, ...options }, target),
@@ -92,9 +98,16 @@ export function createJobSender (parts: SenderParts): JobSender {
 
   function answer (run: RunRow, kept: AddedRun & { dataHash: string }): AddedRun {
     const { id, state, isNew, dataHash } = kept
-    if (!isNew && dataHash !== run.dataHash) throw JobsError.key_reused({ job: run.name, id })
+    if (!isNew && run.dedupe === undefined && dataHash !== run.dataHash) throw JobsError.key_reused({ job: run.name, id })
     if (isNew) onAdded(run.queue)
     return { id, state, isNew }
+  }
+
+  async function addOne (session: Session, run: RunRow): Promise<AddedRun> {
+    const { dedupe } = run
+    return answer(run, dedupe === undefined
+      ? await runs.add(session, run)
+      : await dedupes.addDeduped(session, { ...run, dedupe }, clock.now()))
   }
 
   function known (job: { name: string }): void {
@@ -105,7 +118,7 @@ export function createJobSender (parts: SenderParts): JobSender {
     async add (session: Session, job, data, options = {}) {
       known(job)
       const [run] = await prepare(session, [toRun(job as unknown as JobDefinition, data, options)]) as [RunRow]
-      return answer(run, await runs.add(session, run))
+      return await addOne(session, run)
     },
 
     async addMany (session: Session, job, items) {
@@ -113,8 +126,12 @@ export function createJobSender (parts: SenderParts): JobSender {
       const rows = items.map(({ data, options = {} }) => toRun(job as unknown as JobDefinition, data, options))
       const answers: AddedRun[] = []
       for (const group of Map.groupBy(rows, (run) => run.workspaceId).values()) {
-        const kept = await runs.addMany(session, await prepare(session, group))
-        kept.forEach((one, i) => { answers[rows.indexOf(group[i] as RunRow)] = answer(group[i] as RunRow, one) })
+        const ready = await prepare(session, group)
+        const place = (run: RunRow): number => rows.indexOf(group[ready.indexOf(run)] as RunRow)
+        const [plain, deduped] = [ready.filter((run) => !run.dedupe), ready.filter((run) => run.dedupe)]
+        for (const run of deduped) answers[place(run)] = await addOne(session, run)
+        const kept = await runs.addMany(session, plain)
+        kept.forEach((one, i) => { answers[place(plain[i] as RunRow)] = answer(plain[i] as RunRow, one) })
       }
       return answers
     },
@@ -130,7 +147,9 @@ export function createJobSender (parts: SenderParts): JobSender {
       await runs.insert(session, rows)
       for (const { queue } of rows.filter(({ state }) => state === 'pending')) onAdded(queue)
       return { id, runs: byNode }
-    }
+    },
+
+    ...lossy
   }
 }
 
@@ -144,13 +163,16 @@ function contestOf (
 }
 
 /** What the caller said of the run itself. */
-function asked (options: AddOptions): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt' | 'batchId'>> {
-  const names = ['key', 'lane', 'cost', 'runAt', 'deadlineAt', 'batchId'] as const
-  return Object.fromEntries(names.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
+function asked (
+  options: AddOptions
+): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt' | 'cause' | 'batchId'>> {
+  const names = ['lane', 'cost', 'runAt', 'deadlineAt', 'cause', 'batchId'] as const
+  const given = Object.fromEntries(names.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
+  return options.key === undefined ? given : { ...given, key: scopedKey(options.key, options.scope, currentContext()) }
 }
 
 /** The workspace in the payload, else the one asked for, else the one at work. */
-function workspaceOf (data: unknown, { workspaceId }: AddOptions): string {
+export function workspaceOf (data: unknown, { workspaceId }: { workspaceId?: string }): string {
   const inData = typeof data === 'object' && data !== null ? (data as { workspaceId?: unknown }).workspaceId : undefined
   if (typeof inData === 'string') return inData
   return workspaceId ?? currentContext()?.actor?.workspaceId ?? ''

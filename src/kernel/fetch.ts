@@ -9,6 +9,8 @@ export interface FetchRequest {
   method?: 'GET' | 'HEAD' | 'POST' | 'PUT'
   headers?: Record<string, string>
   body?: string | Buffer
+  /** Ports beside 80 and 443 that the caller has a reason for. */
+  ports?: readonly number[]
 }
 
 export interface FetchAnswer {
@@ -16,7 +18,10 @@ export interface FetchAnswer {
   hops: string[]
   status: number
   headers: Record<string, string>
-  timings: { firstByteMs: number }
+  /** `dnsMs` over all hops, `firstByteMs` of the last one; `totalMs` runs until the body is over. */
+  timings: { dnsMs: number, firstByteMs: number, readonly totalMs: number }
+  /** Of the body so far, as sent and as unpacked. */
+  bytes: { packed: number, unpacked: number }
 }
 
 export interface SafeFetch {
@@ -38,7 +43,17 @@ export interface DownloadRequest {
   purpose: string
   expect?: { sha256?: string, bytes?: number, type?: string }
   maxBytes?: number
+  /** Connections that share a file of 40 MiB and more, 1 to 4; default: what the installation says. */
+  segments?: number
   lane?: 'interactive' | 'default' | 'bulk'
+}
+
+/** Who keeps the quota of a workspace. Both may be repeated: a later `reserve` of a download replaces the earlier. */
+export interface DownloadQuota {
+  /** False: there is no room for so many bytes. */
+  reserve (asked: { workspaceId: string, downloadId: string, bytes: number }): Promise<boolean>
+  /** The download has ended without a file. */
+  release (ended: { workspaceId: string, downloadId: string }): Promise<void>
 }
 
 /** `fileId` is drawn with the download and names the file that media will make of it. */

@@ -16,7 +16,7 @@ export {
   type DomainEvent, type EventBus, type EventDefinition, type Subject, type SubscriberDefinition
 } from './events.ts'
 export type {
-  Breakers, Download, DownloadRequest, FetchAnswer, FetchProfile, FetchRequest, SafeFetch
+  Breakers, Download, DownloadQuota, DownloadRequest, FetchAnswer, FetchProfile, FetchRequest, SafeFetch
 } from './fetch.ts'
 export {
   LiveError, closeCodes, commands, frameLimits, replies, replyCodeOf, replyCodes, serverFrames,
@@ -27,9 +27,9 @@ export { msOfUuidv7, uuidv7 } from './ids.ts'
 export type { CollectionDefinition, IndexDefinition } from './indexes.ts'
 export {
   defineJob, lanes, queues,
-  type AddOptions, type AddedRun, type EventHandler, type EventsHandler, type JobContext, type JobDefinition,
-  type JobHandler,
-  type JobPolicy, type JobSender, type Lane, type Log, type Progress, type Queue, type RunState, type RunView
+  type AddOptions, type AddedRun, type Dedupe, type EventHandler, type EventsHandler, type JobContext,
+  type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
+  type LossyOptions, type Progress, type Queue, type RunState, type RunView
 } from './jobs.ts'
 export type { NeedFailure } from './jobs.ts'
 export {
@@ -40,7 +40,12 @@ export { defineResource, everything, type Blackout, type ResourceDefinition } fr
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'
 export type { LeaseTurn, Leases } from './leases.ts'
 export type { Mail, MailCapture, SendMail } from './mail.ts'
+export type { Dst, Occurrence, Recurrence, RecurrenceSpec, Recurring } from './recurrence.ts'
 export { createRegistry, type Declarations, type Registry } from './registry.ts'
+export {
+  defineSchedule, misfires, overlaps, withPolicy,
+  type Misfire, type Overlap, type ScheduleDefinition, type SchedulePolicy
+} from './schedules.ts'
 export type { Cache, Script, ScriptRunner } from './scripts.ts'
 export { StorageError, type Storage, type StoredObject } from './storage.ts'
 export {

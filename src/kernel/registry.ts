@@ -6,6 +6,7 @@ import type { EventDefinition, SubscriberDefinition } from './events.ts'
 import type { CollectionDefinition } from './indexes.ts'
 import type { JobDefinition } from './jobs.ts'
 import type { ResourceDefinition } from './resources.ts'
+import type { ScheduleDefinition } from './schedules.ts'
 import type { TopicDefinition } from './topics.ts'
 
 /** What a domain or slice declares as data; handed to the app by its plugin, in every process. */
@@ -16,6 +17,7 @@ export interface Declarations {
   subscribers?: readonly SubscriberDefinition[]
   jobs?: readonly JobDefinition[]
   resources?: readonly ResourceDefinition[]
+  schedules?: readonly ScheduleDefinition[]
   topics?: readonly TopicDefinition[]
   permissions?: readonly PermissionDefinition[]
   analytics?: readonly AnalyticsMapping[]
@@ -31,6 +33,7 @@ export interface Registry {
   subscribers: ReadonlyMap<string, SubscriberDefinition>
   jobs: ReadonlyMap<string, JobDefinition>
   resources: ReadonlyMap<string, ResourceDefinition>
+  schedules: ReadonlyMap<string, ScheduleDefinition>
   topics: ReadonlyMap<string, TopicDefinition>
   permissions: ReadonlyMap<string, PermissionDefinition>
   analytics: readonly AnalyticsMapping[]
@@ -48,6 +51,7 @@ export function createRegistry (): Registry {
     subscribers: new Map<string, SubscriberDefinition>(),
     jobs: new Map<string, JobDefinition>(),
     resources: new Map<string, ResourceDefinition>(),
+    schedules: new Map<string, ScheduleDefinition>(),
     topics: new Map<string, TopicDefinition>(),
     permissions: new Map<string, PermissionDefinition>(),
     collections: new Map<string, CollectionDefinition>(),
@@ -73,6 +77,7 @@ export function createRegistry (): Registry {
       all(maps.subscribers, 'subscriber', declared.subscribers, named)
       all(maps.jobs, 'job', declared.jobs, named)
       all(maps.resources, 'resource', declared.resources, named)
+      all(maps.schedules, 'schedule', declared.schedules, named)
       all(maps.topics, 'topic', declared.topics, named)
       all(maps.permissions, 'permission', declared.permissions, named)
       all(maps.collections, 'collection', declared.collections, named)

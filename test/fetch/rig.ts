@@ -7,10 +7,12 @@ import { MongoClient, type ClientSession } from 'mongodb'
 import { createFetchClient } from '../../plugins/fetch/client.ts'
 import { createGridFsStorage, storageCollections } from '../../plugins/storage/gridfs.ts'
 import {
-  collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader,
-  type DownloadRow
+  collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader, createFlow,
+  createLocalSlots, createSweep, diskOf, type DiskOf, type DownloadRow, type Rates, type Slots
 } from '../../src/fetch/index.ts'
-import { systemActor, uuidv7, type DownloadRequest, type JobContext, type Tx } from '../../src/kernel/index.ts'
+import {
+  systemActor, uuidv7, type DownloadQuota, type DownloadRequest, type JobContext, type Tx
+} from '../../src/kernel/index.ts'
 import { testStores } from '../stores.ts'
 import { startWeb } from '../stand-ins/web.ts'
 
@@ -20,9 +22,33 @@ interface Teardown { teardown (undo: () => unknown): unknown }
 type Emitted = Array<{ name: string, data: Record<string, unknown> }>
 type Carried = JobContext<{ workspaceId: string, downloadId: string, host: string }>
 
-export interface RigOptions { host?: string, scratchDir?: string, database?: string }
+export interface RigOptions {
+  host?: string
+  boot?: string
+  scratchDir?: string
+  database?: string
+  segments?: number
+  allow?: string[]
+  disk?: DiskOf
+  quota?: DownloadQuota
+  slots?: Slots
+  rates?: Partial<Rates>
+}
 
-export async function rig (t: Teardown, { host = 'here', scratchDir, database }: RigOptions = {}) {
+const noQuota: DownloadQuota = { reserve: async () => true, release: async () => {} }
+
+function usual () {
+  return {
+    host: 'here', boot: 'boot', segments: 1, disk: diskOf, quota: noQuota, slots: createLocalSlots(), rates: {}, allow: [],
+    scratchDir: undefined, database: undefined
+  }
+}
+
+/** What `ctx.wait` throws here. */
+export class Waits extends Error { override readonly name = 'Waits' }
+
+export async function rig (t: Teardown, options: RigOptions = {}) {
+  const { host, boot, scratchDir, database, segments, disk, quota, slots, rates, allow } = { ...usual(), ...options }
   const client = await new MongoClient(testStores().mongoUrl).connect()
   const db = client.db(database ?? `t${randomBytes(6).toString('hex')}`)
   const folder = scratchDir ?? mkdtempSync(join(tmpdir(), 'switchyard-parts-'))
@@ -40,7 +66,7 @@ export async function rig (t: Teardown, { host = 'here', scratchDir, database }:
   const clock = { now: () => new Date(), ms: () => Date.now() }
   const emitted: Emitted = []
   const breakers = { call: async <T>(_name: string, work: () => Promise<T>) => await work() }
-  const fetch = createFetchClient({ allow: [web.host], userAgent: 'Switchyard/0 (+https://x.example)', breakers })
+  const fetch = createFetchClient({ allow: [web.host, ...allow], userAgent: 'Switchyard/0 (+https://x.example)', breakers })
   const tx = (async (work) => await client.withSession(async (session) =>
     await session.withTransaction(async () => await work(session)))) as Tx
   const storage = createGridFsStorage(db, clock)
@@ -53,9 +79,12 @@ export async function rig (t: Teardown, { host = 'here', scratchDir, database }:
     }
   } as never
   const service = createDownloadService({
-    downloads, jobs, tx, check: fetch.check, access: createDownloadAccess(downloads)
+    downloads, jobs, quota, tx, check: fetch.check, access: createDownloadAccess(downloads)
   })
-  const carry = createDownloader({ downloads, fetch, events, scratchDir: folder, host, boot: 'boot' })
+  const flow = createFlow({ process: 0, workspace: 0, download: 0, ...rates })
+  const carry = createDownloader({
+    downloads, fetch, events, quota, flow, slots, disk, scratchDir: folder, host, boot, segments
+  })
   const rows = db.collection<DownloadRow>('fetch.downloads')
 
   async function run (id: string, { attempt = 0, signal = new AbortController().signal } = {}): Promise<void> {
@@ -64,6 +93,7 @@ export async function rig (t: Teardown, { host = 'here', scratchDir, database }:
       attempt,
       signal,
       progress () {},
+      wait () { throw new Waits() },
       commit: tx,
       log: { debug () {}, info () {}, warn () {}, error () {} }
     } as unknown as Carried, storage)
@@ -83,6 +113,8 @@ export async function rig (t: Teardown, { host = 'here', scratchDir, database }:
     service,
     tx,
     emitted,
+    downloads,
+    sweep: createSweep({ downloads, scratchDir: folder, host, clock }),
     rows,
     run,
     ask,

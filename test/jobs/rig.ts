@@ -11,7 +11,9 @@ import mongo from '../../plugins/mongo.ts'
 import { migrate } from '../../plugins/mongo/migrate.ts'
 import pubsub from '../../plugins/pubsub.ts'
 import queue from '../../plugins/queue.ts'
+import type { OwnProcess, RuntimeLimits } from '../../plugins/queue/own-process.ts'
 import telemetry from '../../plugins/telemetry.ts'
+import jobsWorkers from '../../workers/jobs.ts'
 import type { Declarations } from '../../src/kernel/index.ts'
 import { testStores } from '../stores.ts'
 
@@ -28,13 +30,16 @@ export interface RigOptions {
   host?: string
   declared?: Omit<Declarations, 'domain'>
   bind?: (app: FastifyInstance) => void
+  own?: OwnProcess
+  limits?: Partial<RuntimeLimits>
   logLevel?: string
 }
 
 /** An app of the lower floors, ready. */
 export async function rig (
   {
-    place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, logLevel = 'silent'
+    place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, own, limits,
+    logLevel = 'silent'
   }: RigOptions
 ): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
@@ -46,9 +51,12 @@ export async function rig (
   )
   await app.register(cache, { ...redis, environment: 'test' })
   await app.register(pubsub, redis)
-  await app.register(queue, { ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1 })
+  await app.register(queue, {
+    ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1, ...(own && { own }), ...(limits && { limits })
+  })
   await app.register(events)
   app.declare({ domain: 'test', ...declared })
+  if (role === 'worker') await app.register(jobsWorkers)
   bind?.(app)
   await app.after()
   await migrate({ url: place.mongoUrl, database: place.name }, app.registry.collections.values())

@@ -10,6 +10,8 @@ export interface Letter {
   workspaceId: string
   runId: string
   name: string
+  /** Of what the run carried: other runs with the same start solo after a poison. */
+  dataHash?: string
   class: string
   code: string
   message: string
@@ -20,6 +22,17 @@ export interface Letter {
   failedAt: Date
   /** Runs that ended because this one did, at most 100. */
   needers?: string[]
+  /** How often the origin of the run was replayed before it died this time. */
+  round?: number
+  /** What an operator made of the data of the run. */
+  data?: unknown
+  /** The replay that has chosen it. */
+  replayBy?: string
+  replayRunId?: string
+  closedAt?: Date
+  closedBy?: string
+  reason?: string
+  expireAt?: Date
 }
 
 /** How a start ended; differing ones ride in one bulk. */
@@ -44,6 +57,9 @@ function isStartable ({ runAt, target, resources, cause, attempt, heldBy }: RunR
 const unneeded = { isNeeded: { $ne: true } }
 
 const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
+
+/** The same start as long as nobody asked to cancel it: what is cancelled has no effect any more. */
+const effective = (key: StartKey) => ({ ...running(key), cancel: { $exists: false } })
 
 /**
  * Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). `onFreed` is called
@@ -71,7 +87,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
   async function endNeeded (
     session: Session, outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date
   ): Promise<number> {
-    await rows.bulkWrite(operationsOf(outcomes, now), { session })
+    await rows.bulkWrite(operationsOf(groupDone(outcomes), now), { session })
     const ids = outcomes.map(({ key }) => key.id)
     const found = await rows.find(
       { _id: { $in: ids }, state: { $in: [...endStates] } }, { session, projection: { claim: 1, state: 1 } }).toArray()
@@ -137,17 +153,29 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
       return await this.byClaim([id], start.claim)
     },
 
-    /** Ends the start as done inside the transaction of its effect; false when another start has the run. */
+    /** Ends the start as done inside the transaction of its effect; false where it is superseded or cancelled. */
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
       const update = updateOf({ kind: 'done', result }, now)
-      const { matchedCount } = await rows.updateOne({ ...running(key), ...unneeded }, update, { session })
+      const { matchedCount } = await rows.updateOne({ ...effective(key), ...unneeded }, update, { session })
       return matchedCount === 1 || await endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
     },
 
-    /** Guards a transaction in the middle of a start; false when another start has the run. */
+    /** Whether a guard refused because somebody asked to cancel the start. */
+    async isCancelled (key: StartKey): Promise<boolean> {
+      return await rows.findOne({ ...running(key), cancel: { $exists: true } }, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Runs at work in this worker that somebody asked to cancel. */
+    async cancelledOf (worker: string): Promise<string[]> {
+      const found = await rows.find(
+        { state: 'running', worker, cancel: { $exists: true } }, { projection: { _id: 1 } }).toArray()
+      return found.map(({ _id }) => _id)
+    },
+
+    /** Guards a transaction in the middle of a start; false when another start has the run or it is cancelled. */
     async touch (session: Session, key: StartKey, now: Date, progress?: Progress): Promise<boolean> {
       const { matchedCount } = await rows.updateOne(
-        running(key), { $set: { updatedAt: now, ...(progress === undefined ? {} : { progress }) } }, { session })
+        effective(key), { $set: { updatedAt: now, ...(progress === undefined ? {} : { progress }) } }, { session })
       return matchedCount === 1
     },
 
@@ -166,10 +194,19 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     async end (
       outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, session?: Session
     ): Promise<number> {
-      const operations = operationsOf(outcomes, now, unneeded)
+      const groups = groupDone(outcomes)
+      const operations = operationsOf(groups, now, unneeded)
       if (operations.length === 0) return 0
-      const { matchedCount } = await rows.bulkWrite(operations, { ordered: false, ...(session && { session }) })
-      return outcomes.length - matchedCount
+      const options = { ordered: false, ...(session && { session }) }
+      const { matchedCount } = await rows.bulkWrite(operations, options)
+      if (matchedCount === outcomes.length) return 0
+      // Some have another start, others were cancelled meanwhile.
+      const cancelled = await rows.bulkWrite(groups.map(({ keys }) => {
+        const [one] = keys as [StartKey]
+        const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) }, cancel: { $exists: true } }
+        return { updateMany: { filter, update: updateOf({ kind: 'ended', state: 'cancelled' }, now) } }
+      }), options)
+      return outcomes.length - matchedCount - cancelled.matchedCount
     },
 
     /** Those of the starts that others wait for: they end in a transaction, by `endNeeded`. */
@@ -187,7 +224,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     async bury (session: Session, key: StartKey, letter: Letter, attempt: Attempt): Promise<boolean> {
       const { failedAt: now } = letter
       const error = { class: letter.class, code: letter.code, message: letter.message }
-      const { matchedCount } = await rows.updateOne(running(key), {
+      const { matchedCount } = await rows.updateOne(effective(key), {
         $set: { state: 'dead', isLive: false, endedAt: now, updatedAt: now, error },
         $inc: { attempt: 1 },
         $push: { attempts: { $each: [attempt], $slice: -20 } }
@@ -246,14 +283,15 @@ function toStart (run: RunRow): StartOfRun {
   return { id: _id, fence, release, queue, workspaceId, serial, worker, startedAt }
 }
 
+/** Done and again are said of what is wanted still. */
+const guardOf = (outcome: Outcome) => outcome.kind === 'ended' ? running : effective
+
 /** Equal outcomes of one claim are one update; what ends a run also matches `ending`. */
-function operationsOf (
-  outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, ending: Filter<RunRow> = {}
-) {
-  return groupDone(outcomes).map(({ keys, outcome }) => {
+function operationsOf (groups: readonly Group[], now: Date, ending: Filter<RunRow> = {}) {
+  return groups.map(({ keys, outcome }) => {
     const [one] = keys as [StartKey]
     const more = outcome.kind === 'again' ? {} : ending
-    const filter = { ...running(one), _id: { $in: keys.map((key) => key.id) }, ...more }
+    const filter = { ...guardOf(outcome)(one), _id: { $in: keys.map((key) => key.id) }, ...more }
     return { updateMany: { filter, update: updateOf(outcome, now) } }
   })
 }

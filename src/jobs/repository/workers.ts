@@ -9,6 +9,8 @@ export interface WorkerRow extends ProcessId {
   queues: Record<string, number>
   /** Names with their versions, as pairs: a name has dots, which a key must not. */
   handles: Array<{ name: string, version: number }>
+  /** Runs that began in the last minute, by queue. */
+  startsPerMin?: Record<string, number>
   rssBytes: number
   lagMs: number
   seenAt: Date

@@ -10,7 +10,8 @@ export function Dialog ({ title, close, children }: Props): Node {
   useEffect(() => {
     const before = document.activeElement
     element.current?.showModal()
-    return () => { if (before instanceof HTMLElement) before.focus() }
+    // Not before the dialog has left the page: while it is open, everything behind it refuses the focus.
+    return () => { queueMicrotask(() => { if (before instanceof HTMLElement) before.focus() }) }
   }, [])
   return html`<dialog ref=${element} class="dialog" aria-label=${title} onClose=${close}
     onCancel=${(event: Event) => { event.preventDefault(); close() }}

@@ -1,0 +1,49 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { nextConcurrency, rhythms } from '../../src/jobs/index.ts'
+import type { Log } from '../../src/kernel/index.ts'
+import type { Consumer } from './consumer.ts'
+
+const lookMs = 1000
+
+/** Lowers what a worker takes on while its event loop lags; whoever fills its queues hears of it. */
+export function createLoopGuard (consumers: readonly Consumer[], log: Log, onChange: () => void) {
+  const delay = monitorEventLoopDelay({ resolution: 20 })
+  let timer: NodeJS.Timeout | undefined
+  let worstMs = 0
+
+  function look (): void {
+    const lagMs = delay.percentile(99) / 1e6
+    delay.reset()
+    worstMs = Math.max(worstMs, lagMs)
+    let isChanged = false
+    for (const consumer of consumers) {
+      const { concurrency: most, lockMs } = rhythms[consumer.queue]
+      const current = consumer.concurrency()
+      const next = nextConcurrency({ most, current, lagMs, lockMs })
+      if (next === current) continue
+      isChanged = true
+      if (next < current) {
+        log.warn({ queue: consumer.queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+      }
+      consumer.setConcurrency(next)
+    }
+    if (isChanged) onChange()
+  }
+
+  return {
+    start (): void {
+      delay.enable()
+      timer = setInterval(look, lookMs).unref()
+    },
+    /** The worst p99 lag since the last time this was asked. */
+    takeWorstMs (): number {
+      const ms = Math.round(worstMs)
+      worstMs = 0
+      return ms
+    },
+    stop (): void {
+      clearInterval(timer)
+      delay.disable()
+    }
+  }
+}

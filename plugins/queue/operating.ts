@@ -1,0 +1,62 @@
+import type { FastifyInstance } from 'fastify'
+import {
+  createControlRepository, createEventPages, createEventService, createLetterRepository, createLetterService,
+  createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository, createRuleService,
+  createRunControl, createRunRepository, createSubscriberDuty, createSubscriberRepository, createWorkerRepository,
+  groupOpened, replayEvents, replayLetters, runDead, schemas,
+  type EventService, type LetterService, type QueueControl, type RuleService, type RunControl, type SubscriberDuty
+} from '../../src/jobs/index.ts'
+import { tellCancelled } from './control.ts'
+import { createRunPublisher } from './progress.ts'
+import type { Waker } from './wake.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    runControl: RunControl
+    queueControl: QueueControl
+    letters: LetterService
+    letterRules: RuleService
+    eventLog: EventService
+    subscriberDuty: SubscriberDuty
+  }
+}
+
+/** What operators do with runs, queues, dead letters and the log of events (`jobs.md` 3.3). */
+export function decorateOperating (app: FastifyInstance, { send, onAdded }: Waker): void {
+  const { db, clock, tx, jobs, registry: known, log, bus } = app
+  const runs = createRunRepository(db)
+  const letters = createLetterRepository(db)
+  const events = createEventPages(db)
+  const publish = createRunPublisher(app.live, clock, log)
+
+  app.declare({ domain: 'jobs', events: [runDead, groupOpened], jobs: [replayLetters, replayEvents], schemas })
+  app.decorate('runControl', createRunControl({
+    runs: createControlRepository(db),
+    known,
+    tx,
+    clock,
+    tellWorkers: (ids) => { tellCancelled(bus, ids) },
+    onMoved (run, state) {
+      if (state === 'cancelled') publish(run, undefined, state)
+      send({
+        queues: [run.queue],
+        ...(run.isLive ? { ended: [[run.queue, run.workspaceId] as [string, string]] } : {}),
+        ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
+      })
+    }
+  }))
+  app.decorate('queueControl', createQueueControl({
+    pauses: createPauseRepository(db),
+    runs: createRelayRepository(db),
+    workers: createWorkerRepository(db),
+    clock,
+    onChanged: (queue) => { send({ queues: [queue], hasHolds: true }) }
+  }))
+  const service = createLetterService({ letters, runs, jobs, known, tx, clock, onAdded })
+  app.decorate('letters', service)
+  app.decorate('letterRules', createRuleService({ rules: createRuleRepository(db), letters, runs, service, tx }))
+  app.decorate('eventLog', createEventService({ events, runs, jobs, known, tx, clock, onAdded }))
+  app.decorate('subscriberDuty', createSubscriberDuty({
+    subscribers: createSubscriberRepository(db), events, runs, known, tx, clock, onAdded, log
+  }))
+}

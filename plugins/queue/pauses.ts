@@ -1,0 +1,25 @@
+import type { Pause, PauseRepository } from '../../src/jobs/index.ts'
+
+/** Paused queues as the keeper knows them; what changes is carried over to the runs that wait. */
+export function createPauses (pauses: PauseRepository) {
+  let known: Map<string, Pause> | undefined
+  let names = new Set<string>()
+
+  return {
+    async load (): Promise<void> {
+      const there = new Map((await pauses.list()).map((pause) => [pause._id, pause]))
+      const isSame = known !== undefined && known.size === there.size && [...there.keys()].every((id) => known?.has(id))
+      if (isSame) return
+      const added = [...there.values()].filter(({ _id }) => known?.has(_id) !== true)
+      names = new Set(there.keys())
+      await pauses.freeAllBut([...there.values()])
+      for (const pause of added) await pauses.hold(pause)
+      known = there
+    },
+
+    isPaused: ({ queue, workspaceId }: { queue: string, workspaceId: string }): boolean =>
+      names.size > 0 && (names.has(queue) || names.has(`${queue} ${workspaceId}`))
+  }
+}
+
+export type Pauses = ReturnType<typeof createPauses>

@@ -1,0 +1,141 @@
+import type { Db, Filter } from 'mongodb'
+import { lanes, queues, type Lane, type Session } from '../../kernel/index.ts'
+import type { Scope } from '../access.ts'
+import { idFloor } from '../keys.ts'
+import { expiryOf, type Cancel, type RunRow } from '../run.ts'
+import type { RunQuery, WaitingFilter } from '../schemas.ts'
+
+/** A run with what batches and workflows note on it. */
+export type ListedRun = RunRow & { batchId?: string, workflowId?: string }
+
+const waiting = ['blocked', 'pending', 'published'] as const
+const pages = 5000
+const mostMs = 10_000
+
+export type ControlRepository = ReturnType<typeof createControlRepository>
+
+/** What operators read and change of runs; every change is a compare-and-set on the state. */
+export function createControlRepository (db: Db) {
+  const rows = db.collection<ListedRun>('jobs.runs')
+
+  return {
+    /** Newest first, one more than `limit`. */
+    async list (
+      scope: Scope, { after, limit, ...query }: Omit<RunQuery, 'cursor' | 'limit'> & { after?: string, limit: number }
+    ): Promise<ListedRun[]> {
+      return await rows.find(filterOf(scope, query, after), { projection: { data: 0, steps: 0, result: 0 } })
+        .sort({ _id: -1 }).limit(limit + 1).maxTimeMS(mostMs).toArray()
+    },
+
+    async find (scope: Scope, id: string): Promise<ListedRun | undefined> {
+      return await rows.findOne({ _id: id, ...within(scope) }) ?? undefined
+    },
+
+    /** Ends a run that does not run; as it was, undefined where it is not waiting. */
+    async cancelWaiting (
+      session: Session, scope: Scope, id: string, cancel: Cancel
+    ): Promise<ListedRun | undefined> {
+      const before = await rows.findOneAndUpdate(
+        { _id: id, ...within(scope), state: { $in: [...waiting] } }, { $set: cancelled(cancel) }, { session })
+      return before ?? undefined
+    },
+
+    /** Notes on a running run that nobody wants it any more: from now on it commits nothing. */
+    async askToCancel (scope: Scope, id: string, cancel: Cancel): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        { _id: id, ...within(scope), state: 'running' },
+        [{ $set: { cancel: { $ifNull: ['$cancel', literal(cancel)] } } }])
+      return matchedCount === 1
+    },
+
+    /** Ends all waiting runs that match, page by page; how many. Asks those that run, and answers their ids. */
+    async cancelMany (
+      scope: Scope, filter: WaitingFilter, cancel: Cancel
+    ): Promise<{ cancelled: number, asked: string[] }> {
+      const which = waitingFilter(scope, filter)
+      const { modifiedCount } = await rows.updateMany(
+        { ...which, state: { $in: [...waiting] } }, { $set: cancelled(cancel) })
+      const live = { ...which, isLive: true, state: 'running' as const }
+      const found = await rows.find(live, { projection: { _id: 1 } }).limit(pages).toArray()
+      const asked = found.map(({ _id }) => _id)
+      if (asked.length > 0) {
+        await rows.updateMany(
+          { _id: { $in: asked }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+      }
+      return { cancelled: modifiedCount, asked }
+    },
+
+    /** Gives a waiting run another lane or time; a delivery on its way is void. Undefined where it is not waiting. */
+    async reorder (
+      session: Session, scope: Scope, id: string, change: { lane?: Lane, runAt?: Date }, now: Date
+    ): Promise<ListedRun | undefined> {
+      for (const state of waiting) {
+        const to = state === 'blocked' ? {} : { state: 'pending' as const, isLive: false, heldBy: null }
+        const run = await rows.findOneAndUpdate(
+          { _id: id, ...within(scope), state }, { $set: { ...change, ...to, updatedAt: now } },
+          { session, returnDocument: 'after' })
+        if (run !== null) return run
+      }
+      return undefined
+    }
+  }
+}
+
+function cancelled (cancel: Cancel) {
+  const now = cancel.at
+  return {
+    state: 'cancelled' as const, isLive: false, heldBy: null, cancel, endedAt: now, updatedAt: now,
+    ...expiryOf('cancelled', now.getTime())
+  }
+}
+
+const literal = (value: unknown): unknown => ({ $literal: value })
+
+/** Equality where one workspace is meant: its indexes begin with it. */
+export function within (scope: Scope): { workspaceId?: string | { $in: string[] } } {
+  if (scope === undefined) return {}
+  const [only] = scope
+  return { workspaceId: scope.length === 1 && only !== undefined ? only : { $in: [...scope] } }
+}
+
+function filterOf (scope: Scope, query: Omit<RunQuery, 'cursor' | 'limit'>, after?: string): Filter<ListedRun> {
+  const { state, name, queue, lane, batchId, causeId, from, to } = query
+  const isDead = state?.length === 1 && state[0] === 'dead'
+  return {
+    ...within(scope),
+    // The index of the dead begins with the workspace.
+    ...(isDead && scope === undefined ? { workspaceId: { $gte: '' } } : {}),
+    ...(state === undefined ? {} : { state: isDead ? 'dead' as const : { $in: state } }),
+    ...defined({ name, queue, lane, batchId, 'cause.id': causeId }),
+    ...idRange({ from, to, after })
+  }
+}
+
+function waitingFilter (scope: Scope, { name, batchId, causeId }: WaitingFilter): Filter<ListedRun> {
+  return {
+    ...within(scope),
+    ...defined({ name, batchId, 'cause.id': causeId }),
+    // By name alone: the index of waiting runs begins with the queue.
+    ...(batchId === undefined && causeId === undefined
+      ? { queue: { $in: [...queues] }, lane: { $in: [...lanes] } }
+      : {})
+  }
+}
+
+export function defined<T extends object> (fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never
+}
+
+/** Times as a range of ids, which rise with time; `after` goes on behind the last row of a page. */
+export function idRange (
+  { from, to, after }: { from?: string | undefined, to?: string | undefined, after?: string | undefined }
+): { _id?: { $gte?: string, $lt?: string } } {
+  const ends = [to === undefined ? [] : [idFloor(new Date(to))], after === undefined ? [] : [after]].flat()
+  const until = ends.sort()[0]
+  if (from === undefined && until === undefined) return {}
+  return {
+    _id: {
+      ...(from === undefined ? {} : { $gte: idFloor(new Date(from)) }), ...(until === undefined ? {} : { $lt: until })
+    }
+  }
+}

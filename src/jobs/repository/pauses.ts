@@ -1,0 +1,71 @@
+import type { Db } from 'mongodb'
+import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
+import type { RunRow } from '../run.ts'
+
+/** A queue that starts nothing, of one workspace or of all (P). */
+export interface Pause {
+  _id: string
+  queue: Queue
+  workspaceId: string | null
+  by: string
+  reason: string
+  at: Date
+}
+
+export interface Standing { count: number, oldest: Date | null }
+
+const fast = { writeConcern: { w: 1 } } as const
+const most = 10_000
+
+export type PauseRepository = ReturnType<typeof createPauseRepository>
+
+/** Paused queues, and how the queues stand. */
+export function createPauseRepository (db: Db) {
+  const rows = db.collection<Pause>('jobs.pauses')
+  const runs = db.collection<RunRow>('jobs.runs')
+  const lane = { $in: [...lanes] }
+
+  const heldBy = ({ queue, workspaceId }: Pause) => ({ queue, ...(workspaceId === null ? {} : { workspaceId }) })
+
+  return {
+    async list (): Promise<Pause[]> {
+      return await rows.find().toArray()
+    },
+
+    async pause ({ _id, ...pause }: Pause): Promise<void> {
+      await rows.replaceOne({ _id }, pause, { upsert: true })
+    },
+
+    async resume (id: string): Promise<void> {
+      await rows.deleteOne({ _id: id })
+    },
+
+    /** Marks what waits, and takes back what was handed to Redis and nobody started. */
+    async hold (pause: Pause): Promise<void> {
+      await runs.updateMany(
+        { state: 'pending', ...heldBy(pause), lane, heldBy: { $in: [null, 'serial'] } },
+        { $set: { heldBy: 'paused' } }, fast)
+      await runs.updateMany(
+        { isLive: true, ...heldBy(pause), state: 'published' },
+        { $set: { state: 'pending', isLive: false, heldBy: 'paused' } }, fast)
+    },
+
+    /** Lets go of what is held for a pause that is over. */
+    async freeAllBut (pauses: readonly Pause[]): Promise<void> {
+      await runs.updateMany({
+        state: 'pending', queue: { $in: [...queues] }, lane, heldBy: 'paused',
+        ...(pauses.length === 0 ? {} : { $nor: pauses.map(heldBy) })
+      }, { $set: { heldBy: null } }, fast)
+    },
+
+    /** Pending runs of a lane and since when the oldest is due, of the first 10,000 that its index names. */
+    async standing (queue: Queue, lane: Lane): Promise<Standing> {
+      const [found] = await runs.aggregate<Standing>([
+        { $match: { state: 'pending', queue, lane } },
+        { $limit: most },
+        { $group: { _id: null, count: { $sum: 1 }, oldest: { $min: '$runAt' } } }
+      ]).toArray()
+      return found ?? { count: 0, oldest: null }
+    }
+  }
+}

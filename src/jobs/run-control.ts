@@ -1,0 +1,96 @@
+import type { Actor, Clock, Lane, Registry, RunState, Tx } from '../kernel/index.ts'
+import { scopeOf } from './access.ts'
+import { JobsError } from './errors.ts'
+import { presentRun, presentRunDetail } from './present.ts'
+import type { ControlRepository, ListedRun } from './repository.ts'
+import type { Cancel } from './run.ts'
+import type { RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
+
+interface Collaborators {
+  runs: ControlRepository
+  known: Pick<Registry, 'jobs'>
+  tx: Tx
+  clock: Clock
+  /** Tells the worker that has one of these runs to abort it. */
+  tellWorkers: (ids: readonly string[]) => void
+  /** A run ended or moved without having been at work. */
+  onMoved: (run: ListedRun, state: RunState) => void
+}
+
+export type RunControl = ReturnType<typeof createRunControl>
+
+const tries = 5
+
+/** What operators see and do of runs (`jobs.md` 3.3). */
+export function createRunControl ({ runs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
+  async function runOf (actor: Actor, id: string): Promise<ListedRun> {
+    const run = await runs.find(scopeOf(actor), id)
+    if (run === undefined) throw JobsError.run_not_found({ id })
+    return run
+  }
+
+  const detailOf = (run: ListedRun): RunDetail => presentRunDetail(run, known.jobs.get(run.name)?.redact)
+
+  function cancelOf (actor: Actor, reason: string): Cancel {
+    return { reason, by: actor.id, at: clock.now() }
+  }
+
+  return {
+    /** Newest first, one more than `limit`. */
+    async list (
+      actor: Actor, { workspaceId, ...query }: Omit<RunQuery, 'cursor' | 'limit'> & { after?: string, limit: number }
+    ): Promise<RunOut[]> {
+      return (await runs.list(scopeOf(actor, workspaceId), query)).map(presentRun)
+    },
+
+    async get (actor: Actor, id: string): Promise<RunDetail> {
+      return detailOf(await runOf(actor, id))
+    },
+
+    /**
+     * Ends a waiting run at once; one that runs commits nothing any more and ends when its handler returns.
+     * Throws `run_finished` with the state.
+     */
+    async cancel (actor: Actor, id: string, reason: string): Promise<RunDetail> {
+      const scope = scopeOf(actor)
+      const cancel = cancelOf(actor, reason)
+      // A run may start, or wait again, between two looks.
+      for (let nth = 1; ; nth++) {
+        const waited = await tx(async (session) => await runs.cancelWaiting(session, scope, id, cancel))
+        if (waited !== undefined) onMoved(waited, 'cancelled')
+        else if (await runs.askToCancel(scope, id, cancel)) tellWorkers([id])
+        else {
+          const { state } = await runOf(actor, id)
+          if (isOver(state) || nth === tries) throw JobsError.run_finished({ id, state })
+          continue
+        }
+        return detailOf(await runOf(actor, id))
+      }
+    },
+
+    /** The same for all that match: how many waited and are cancelled; those that run are told. */
+    async cancelMany (
+      actor: Actor, { workspaceId, ...filter }: WaitingFilter, reason: string
+    ): Promise<{ cancelled: number }> {
+      const scope = scopeOf(actor, workspaceId)
+      const { cancelled, asked } = await runs.cancelMany(scope, filter, cancelOf(actor, reason))
+      if (asked.length > 0) tellWorkers(asked)
+      return { cancelled: cancelled + asked.length }
+    },
+
+    /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */
+    async reorder (actor: Actor, id: string, { lane, runAt }: RunPatch): Promise<RunDetail> {
+      const change: { lane?: Lane, runAt?: Date } = {
+        ...(lane === undefined ? {} : { lane }), ...(runAt === undefined ? {} : { runAt: new Date(runAt) })
+      }
+      const run = await tx(async (session) => await runs.reorder(session, scopeOf(actor), id, change, clock.now()))
+      if (run === undefined) throw JobsError.run_finished({ id, state: (await runOf(actor, id)).state })
+      onMoved(run, run.state)
+      return detailOf(run)
+    }
+  }
+}
+
+function isOver (state: RunState): boolean {
+  return ['done', 'dead', 'cancelled', 'expired', 'skipped'].includes(state)
+}
