@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createLeaseRepository, createRunReads, createRunRepository, permissions, runTopic,
-  type RunReads
+  JobsError, batchCompleted, batchSchemas, collections, createLeaseRepository, createRunReads, createRunRepository,
+  permissions, runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -15,6 +15,7 @@ import { createLeases } from './queue/leases.ts'
 import { createLoneStart, type LoneStart } from './queue/executing.ts'
 import { leadTogether } from './queue/leading.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { createObstacles } from './queue/obstacles.ts'
 import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { addScheduling } from './queue/scheduling.ts'
@@ -66,9 +67,12 @@ export default fp<QueueOptions>(async function queue (app, options) {
   let keeper: ReturnType<typeof buildKeeper> | undefined
   const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
 
-  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
+  app.declare({
+    domain: 'jobs', errors: JobsError, topics: [runTopic], events: [batchCompleted], schemas: batchSchemas, permissions,
+    collections
+  })
   app.live.bind(runTopic, { lossy: true })
-  const sender = buildSender(app, { prefix: bullPrefix(prefix), metrics, onAdded: waker.onAdded })
+  const sender = buildSender(app, { prefix: bullPrefix(prefix), metrics, onAdded: waker.onAdded, wake: waker.send })
   app.decorate('jobs', sender.port)
   app.decorate('solo', createLoneStart(app, {
     bindings, codeVersion, wake: waker.send, metrics, giveUpMs: limits.giveUpMs
@@ -76,7 +80,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
-  const scheduling = addScheduling(app)
+  const scheduling = addScheduling(app, { obstacles: createObstacles(app) })
   app.decorate('handleJob', ((job: JobDefinition, handler: JobHandler) => {
     requireWorker(role)
     bindings.job(job, handler)

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClaimRepository, Outcome, RunRow, StartKey } from '../../src/jobs/index.ts'
-import type { Clock, Log } from '../../src/kernel/index.ts'
+import type { Clock, Log, Tx } from '../../src/kernel/index.ts'
 import { createBatcher } from './batcher.ts'
 
 const most = 400
@@ -9,6 +9,7 @@ const outcomeTries = 12
 
 interface Parts {
   claims: ClaimRepository
+  tx: Tx
   worker: string
   clock: Clock
   /** Whether the worker app of this id is still at work. */
@@ -20,7 +21,7 @@ interface Parts {
 interface Wanted { id: string, release: number }
 
 /** Claims and outcomes of one worker, grouped by equal content (`jobs.md` 4.3). */
-export function createStarts ({ claims, worker, clock, isLiving, onSuperseded, log }: Parts) {
+export function createStarts ({ claims, tx, worker, clock, isLiving, onSuperseded, log }: Parts) {
   const claimOne = createBatcher<Wanted, RunRow | undefined>(most, async (wanted) => {
     const got = new Map<string, RunRow>()
     const groups = Map.groupBy(wanted, ({ release }) => release)
@@ -39,10 +40,20 @@ export function createStarts ({ claims, worker, clock, isLiving, onSuperseded, l
   })
 
   const endOne = createBatcher<{ key: StartKey, outcome: Outcome }, undefined>(most, async (outcomes) => {
-    const superseded = await insist(async () => await claims.end(outcomes, clock.now()))
+    const missed = await insist(async () => await claims.end(outcomes, clock.now()))
+    const superseded = missed === 0 ? 0 : missed - await endNeeded(outcomes)
     if (superseded > 0) onSuperseded(superseded)
     return outcomes.map(() => undefined)
   })
+
+  /** Ends those that others wait for, in a transaction that tells them; how many there were. */
+  async function endNeeded (outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>): Promise<number> {
+    const needed = await insist(async () => await claims.needed(outcomes.map(({ key }) => key)))
+    if (needed.length === 0) return 0
+    const those = outcomes.filter(({ key }) => needed.includes(key))
+    return await insist(async () => await tx(async (session) =>
+      await claims.endNeeded(session, those, clock.now())))
+  }
 
   async function claimGroup (ids: readonly string[], release: number): Promise<RunRow[]> {
     const claim = randomUUID()

@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { deliveryId, priorityOf, type Delivery } from '../../src/jobs/index.ts'
+import { deliveryId, priorityAhead, priorityOf, type Delivery } from '../../src/jobs/index.ts'
 
 const kept = { age: 3600, count: 1000 }
 const most = 500
@@ -27,10 +27,10 @@ export function createDelivery (connection: Redis, prefix: string) {
     async add (deliveries: readonly Delivery[]): Promise<void> {
       for (const [name, group] of Map.groupBy(deliveries, ({ queue }) => queue)) {
         for (let from = 0; from < group.length; from += most) {
-          await queueOf(name).addBulk(group.slice(from, from + most).map(({ id, release, lane }) => ({
+          await queueOf(name).addBulk(group.slice(from, from + most).map(({ id, release, lane, isAhead = false }) => ({
             name: 'run',
             data: { r: id, n: release },
-            opts: { jobId: deliveryId(id, release), priority: priorityOf[lane] }
+            opts: { jobId: deliveryId(id, release), priority: isAhead ? priorityAhead[lane] : priorityOf[lane] }
           })))
         }
       }

@@ -1,6 +1,7 @@
 import type { JobContext, JobSender, Log } from '../../src/kernel/index.ts'
 import { RunAborted, classify, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
 import { createJobContext, maxResultBytes, sizeOf } from './job-context.ts'
+import type { RunPlaces } from './run-places.ts'
 import { createTogether, type Together } from './together.ts'
 import { createOutcomes, type Ended, type OutcomeParts, type Started } from './outcomes.ts'
 import { createTimer, settle } from './settle.ts'
@@ -23,6 +24,7 @@ export interface Bound {
 export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
   log: Log & { child?: (fields: object) => Log }
   boundOf: (name: string) => Bound | undefined
+  places: RunPlaces
   metrics: { started: (run: RunRow) => void, ended: (run: RunRow, cause: string, startedMs: number) => void }
   jobs: JobSender
   giveUpMs: number
@@ -34,7 +36,9 @@ export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
 
 /** Runs claimed runs and writes what became of them. */
 export function createExecutor (parts: ExecuteParts) {
-  const { claims, starts, tx, clock, boundOf, wake, publish, metrics, jobs, giveUpMs, onIgnored, solo } = parts
+  const {
+    claims, starts, tx, clock, boundOf, wake, publish, metrics, places, jobs, giveUpMs, onIgnored, solo
+  } = parts
   const outcomes = createOutcomes({ ...parts, policyOf: (name) => boundOf(name)?.policy })
   const active = new Map<string, AbortController>()
   const finishTogether = createTogether(parts)
@@ -52,6 +56,7 @@ export function createExecutor (parts: ExecuteParts) {
     try {
       const delivered = await start(run, lost)
       isDone = delivered.isDone
+      await places.giveBack(run)
       for (let count = 1; isDone && count < longestRow && !isDraining && lost?.aborted !== true; count++) {
         const next = await starts.next(run, mayFollow)
         if (next === undefined) break
@@ -63,15 +68,15 @@ export function createExecutor (parts: ExecuteParts) {
       wake({
         // A run that did not end well may be due again.
         queues: isDone ? [] : [run.queue],
-        ended: [run.queue],
+        ended: [[run.queue, run.workspaceId]],
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
     }
   }
 
-  function mayFollow ({ name, v, crashes }: RunRow): boolean {
-    const bound = boundOf(name)
-    return bound !== undefined && v <= bound.version && crashes === 0
+  function mayFollow (run: RunRow): boolean {
+    const bound = boundOf(run.name)
+    return bound !== undefined && run.v <= bound.version && run.crashes === 0 && places.mayFollow(run)
   }
 
   async function start (run: RunRow, lost?: AbortSignal): Promise<Ended> {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import {
-  createBurials, createClaimRepository, createLetterRepository, createWorkerRepository, type RunAborted, type RunRow, type StartKey
+  createBurials, createClaimRepository, createLetterRepository, createResourceRepository, createShareRepository,
+  createWorkerRepository, type RunAborted, type RunRow, type StartKey
 } from '../../src/jobs/index.ts'
 import type { Bindings } from './bindings.ts'
 import { createStarts } from './claims.ts'
@@ -8,6 +9,7 @@ import { createExecutor, type Executor } from './execute.ts'
 import type { QueueMetrics } from './metrics.ts'
 import type { Ended } from './outcomes.ts'
 import { createRunPublisher } from './progress.ts'
+import { createRunPlaces } from './run-places.ts'
 import type { SoloStarts } from './solo-starts.ts'
 import type { Wake } from './wake.ts'
 
@@ -25,7 +27,7 @@ export interface ExecutingParts {
 export function buildExecutor (app: FastifyInstance, parts: ExecutingParts) {
   const { db, clock, log, processes, tx, live, jobs } = app
   const { bindings, metrics } = parts
-  const claims = createClaimRepository(db)
+  const claims = createClaimRepository(db, app.wakeQueue)
   const workers = createWorkerRepository(db)
 
   async function isLiving (worker: string): Promise<boolean> {
@@ -33,13 +35,18 @@ export function buildExecutor (app: FastifyInstance, parts: ExecutingParts) {
     return row !== undefined && !processes.isGone(row) && clock.ms() - row.seenAt.getTime() < 10_000
   }
 
-  const starts = createStarts({ claims, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
+  const starts = createStarts({
+    claims, tx, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log
+  })
+  const places = createRunPlaces({
+    shares: createShareRepository(db), resources: createResourceRepository(db), wake: parts.wake, log
+  })
   const executor = createExecutor({
-    ...parts, claims, starts, workers, tx, clock, log, jobs, boundOf: bindings.of,
+    ...parts, claims, starts, places, workers, tx, clock, log, jobs, boundOf: bindings.of,
     publish: createRunPublisher(live, clock, log),
     onBuried: createBurials({ letters: createLetterRepository(db), events: () => app.events })
   })
-  return { claims, workers, starts, executor }
+  return { claims, workers, starts, places, executor }
 }
 
 /** What a solo child does: one start, whose run its worker has claimed. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { queues, type Clock, type LeaseTurn, type Log, type Queue } from '../../src/kernel/index.ts'
-import type { RelayRepository } from '../../src/jobs/index.ts'
+import type { BatchWatch, RelayRepository } from '../../src/jobs/index.ts'
+import type { Contest } from './contest.ts'
 import type { Duty } from './duties.ts'
 import type { Pauses } from './pauses.ts'
 import type { Recovery } from './recovery.ts'
@@ -17,6 +18,8 @@ const reconcileMs = 10_000
 
 interface Parts {
   relay: Relay
+  contest: Contest
+  watch: BatchWatch
   recovery: Recovery
   targets: Targets
   pauses: Pauses
@@ -30,27 +33,30 @@ interface Parts {
 
 interface Turn {
   queues: Set<string>
-  ended: string[]
+  ended: Array<[queue: string, workspaceId: string]>
+  freed: string[]
   serials: Map<string, [string, string]>
   targets: Set<string>
   hasHolds: boolean
 }
 
 const quietTurn = (): Turn => (
-  { queues: new Set(), ended: [], serials: new Map(), targets: new Set(), hasHolds: false }
+  { queues: new Set(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false }
 )
 
 /** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
-export function createKeeper ({ relay, recovery, targets, pauses, duties, view, runs, clock, log }: Parts) {
+export function createKeeper (parts: Parts) {
+  const { relay, contest, watch, recovery, targets, pauses, duties, view, runs, clock, log } = parts
   let next = quietTurn()
   let isLeading = false
   let ring: (() => void) | undefined
   let lookAtWorkers = true
   let lookAtRedis = true
 
-  function wake ({ queues, ended = [], serials = [], targets: ok = [], hasHolds = false }: Wake): void {
+  function wake ({ queues, ended = [], freed = [], serials = [], targets: ok = [], hasHolds = false }: Wake): void {
     for (const queue of queues) next.queues.add(queue)
     next.ended.push(...ended)
+    next.freed.push(...freed)
     for (const pair of serials) next.serials.set(pair.join(' '), pair)
     for (const target of ok) next.targets.add(target)
     next.hasHolds ||= hasHolds
@@ -96,6 +102,7 @@ export function createKeeper ({ relay, recovery, targets, pauses, duties, view, 
     const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
       await runs.freeSerial(workspaceId, serial)))
     for (const queue of [...freed, ...relay.ended(now.ended)]) if (queue !== undefined) now.queues.add(queue)
+    for (const queue of contest.queuesOf(now.freed)) now.queues.add(queue)
     const { hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
     if (hasMore) for (const queue of now.queues) next.queues.add(queue)
     return hasMore
@@ -133,10 +140,15 @@ export function createKeeper ({ relay, recovery, targets, pauses, duties, view, 
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      await freePlaces()
       await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
       for (const duty of duties) await duty()
     }
+  }
+
+  async function freePlaces (): Promise<void> {
+    for (const queue of await contest.reconcile()) next.queues.add(queue)
   }
 
   async function eachSecond (fence: number): Promise<void> {
@@ -145,14 +157,18 @@ export function createKeeper ({ relay, recovery, targets, pauses, duties, view, 
     if (isChanged) await runs.release('no_worker')
     const returned = await recovery.returnGone(gone)
     if (returned > 0) log.warn({ returned }, 'runs of a dead worker are pending again')
-    await recovery.returnUnseen()
+    const unseen = await recovery.returnUnseen()
+    if (returned + unseen > 0) await freePlaces()
+    await relay.freeRetries()
     await runs.freeStaleSerials()
+    for (const queue of await watch.needs()) next.queues.add(queue)
+    await watch.batches()
     await recovery.checkEpoch(fence)
   }
 
   function hasWake (): boolean {
-    const { queues, ended, serials, targets: ok, hasHolds } = next
-    return queues.size + ended.length + serials.size + ok.size > 0 || hasHolds || lookAtRedis || lookAtWorkers
+    const { queues, ended, freed, serials, targets: ok, hasHolds } = next
+    return queues.size + ended.length + freed.length + serials.size + ok.size > 0 || hasHolds || lookAtRedis || lookAtWorkers
   }
 
   async function wait (ms: number, signal: AbortSignal): Promise<void> {

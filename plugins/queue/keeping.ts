@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createDedupeRepository, createLeaseRepository, createPauseRepository, createRelayRepository,
-  createWorkerRepository
+  createBatchRepository, createBatchWatch, createCandidateRepository, createClaimRepository, createDedupeRepository,
+  createLeaseRepository, createNeedRepository, createPauseRepository, createRelayRepository, createResourceRepository,
+  createShareRepository, createWorkerRepository
 } from '../../src/jobs/index.ts'
+import { createChoice } from './choice.ts'
+import { createContest } from './contest.ts'
 import { createDelivery } from './delivery.ts'
 import { createDuties } from './duties.ts'
 import { createKeeper } from './keeper.ts'
@@ -28,7 +31,18 @@ export function buildKeeper (
   const view = createWorkersView({ workers, clock, isGone: processes.isGone })
   const targets = createTargets({ workers, runs, clock })
   const pauses = createPauses(createPauseRepository(db))
-  const relay = createRelay({ runs, delivery, view, targets, pauses, clock, onPublished: metrics.released })
+  const candidates = createCandidateRepository(db)
+  const choice = createChoice({ candidates, shares: createShareRepository(db), concurrencyOf: view.concurrencyOf })
+  const contest = createContest({
+    resources: createResourceRepository(db), declared: app.registry.resources, clock
+  })
+  const relay = createRelay({
+    runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released
+  })
+  const watch = createBatchWatch({
+    batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
+    jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock
+  })
   const recovery = createRecovery({
     runs,
     claims: createClaimRepository(db),
@@ -49,7 +63,7 @@ export function buildKeeper (
     log
   })
   const keeper = createKeeper({
-    relay, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock, log
+    relay, contest, watch, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock, log
   })
   const offWake = onWake(bus, (wake) => { if (keeper.isLeading()) keeper.wake(wake) })
   const offWorkers = onWorkers(bus, () => { if (keeper.isLeading()) keeper.workersChanged() })

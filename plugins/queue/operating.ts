@@ -40,7 +40,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
       if (state === 'cancelled') publish(run, undefined, state)
       send({
         queues: [run.queue],
-        ...(run.isLive ? { ended: [run.queue] } : {}),
+        ...(run.isLive ? { ended: [[run.queue, run.workspaceId] as [string, string]] } : {}),
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
     }

@@ -1,13 +1,21 @@
 import { randomUUID } from 'node:crypto'
-import { freePlaces, shareLanes, type Candidate, type Delivery, type RelayRepository } from '../../src/jobs/index.ts'
-import { lanes, queues, type Clock, type Lane, type Queue } from '../../src/kernel/index.ts'
+import {
+  createRetryBudget, laneNow,
+  type Candidate, type CandidateRepository, type Delivery, type RelayRepository, type RetryBudget
+} from '../../src/jobs/index.ts'
+import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
+import type { Chooser, Places } from './choice.ts'
 import type { DeliveryPort } from './delivery.ts'
+import type { Contest } from './contest.ts'
 import type { Pauses } from './pauses.ts'
 import type { Targets } from './targets.ts'
 import type { WorkersView } from './workers-view.ts'
 
 interface Parts {
   runs: RelayRepository
+  candidates: CandidateRepository
+  choice: Chooser
+  contest: Contest
   delivery: DeliveryPort
   view: WorkersView
   targets: Targets
@@ -17,86 +25,69 @@ interface Parts {
 }
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
-export function createRelay ({ runs, delivery, view, targets, pauses, clock, onPublished }: Parts) {
+export function createRelay (parts: Parts) {
+  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
   const starts = new Map<string, { sinceMs: number, count: number, perSec: number }>()
-  const windows = new Map<string, Window>()
+  const budgets = new Map<string, RetryBudget>()
+  /** Queues in which retries wait for the budget, as far as this keeper knows. */
+  const withHeldRetries = new Set<Queue>(queues)
 
   /** Releases what the windows of these queues admit; how many went, and whether more waits that may. */
   async function pass (wanted: ReadonlySet<string> | 'all'): Promise<{ published: number, hasMore: boolean }> {
     const consumed = queues.filter((queue) => (wanted === 'all' || wanted.has(queue)) && view.concurrencyOf(queue) > 0)
     if (consumed.length === 0) return { published: 0, hasMore: false }
     // Between two polls the count goes by what was published and what was told to have ended.
-    if (wanted === 'all' || !consumed.every((queue) => windows.has(queue))) {
-      const live = await runs.live()
-      for (const queue of queues) windows.set(queue, { live: live.get(queue) ?? 0, isDry: false, isUrgent: true })
-    }
-    const asked = consumed.map((queue) => ({ queue, ...placesOf(queue) }))
+    if (wanted === 'all' || !consumed.every(choice.isKnown)) await choice.load()
+    const asked = consumed.map(choice.placesOf)
     const now = clock.now()
-    const due = await runs.due(asked.flatMap(({ queue, free, extra }) => lanes.map((lane) =>
-      ({ queue, lane, limit: lane === 'interactive' ? Math.max(free, extra) : free }))), now)
+    const [due, waiting] = await Promise.all([
+      candidates.due(asked.flatMap(({ asks }) => asks), now), contest.waiting(wanted === 'all')
+    ])
     const byQueue = Map.groupBy(due, ({ queue }) => queue)
-    const results = await Promise.all(asked.map(async (places) =>
-      await release(places, byQueue.get(places.queue) ?? [], now)))
-    return {
-      published: results.reduce((sum, one) => sum + one.published, 0),
-      hasMore: results.some(({ published, hasMore }) => published > 0 && hasMore)
+    const choices = asked.map((places) => choice.choose(places, byQueue.get(places.queue) ?? [], now))
+    const chosen = [...choices.flatMap((one) => one.chosen), ...withRoom(waiting, asked)]
+    if (chosen.length === 0) return { published: 0, hasMore: false }
+    const { winners, taken } = await contest.settle(await admit(chosen, now), now)
+    const sent = await publish(winners, { taken, ahead: new Set(choices.flatMap(({ ahead }) => [...ahead])), now })
+    for (const [queue, runsOfQueue] of Map.groupBy(sent, (run) => run.queue)) {
+      choice.sent(queue, runsOfQueue)
+      count(queue, runsOfQueue)
     }
+    // What was held made room for others.
+    const hasMore = choices.some(({ isDry, chosen }) => chosen.length > 0 && !isDry)
+    return { published: sent.length, hasMore }
   }
 
-  function placesOf (queue: Queue): { free: number, extra: number } {
-    return freePlaces({
-      concurrency: view.concurrencyOf(queue),
-      startsPerSec: starts.get(queue)?.perSec ?? 0,
-      live: windows.get(queue)?.live ?? 0
+  /** Those who wait for a resource, as far as their queues have places. */
+  function withRoom (waiting: readonly Candidate[], asked: readonly Places[]): Candidate[] {
+    return [...Map.groupBy(waiting, ({ queue }) => queue)].flatMap(([queue, mine]) => {
+      const { free, extra } = asked.find((one) => one.queue === queue) ?? choice.placesOf(queue)
+      return mine.slice(0, Math.max(free, extra))
     })
   }
 
-  async function release (
-    { queue, free, extra }: { queue: Queue, free: number, extra: number }, due: readonly Candidate[], now: Date
-  ): Promise<{ published: number, hasMore: boolean }> {
-    const byLane = Map.groupBy(due, ({ lane }) => lane)
-    const waiting = Object.fromEntries(
-      lanes.map((lane) => [lane, byLane.get(lane)?.length ?? 0])) as Record<Lane, number>
-    const shares = shareLanes(free, extra, waiting)
-    const chosen = lanes.flatMap((lane) => (byLane.get(lane) ?? []).slice(0, shares[lane]))
-    const window = windows.get(queue)
-    // Fewer than were asked for, and all of them go: whatever is added later tells of itself.
-    const isDry = chosen.length === due.length && lanes.every((lane) => waiting[lane] < free)
-    const isUrgent = waiting.interactive > shares.interactive || waiting.interactive >= Math.max(free, extra)
-    if (window !== undefined) Object.assign(window, { isDry, isUrgent: isUrgent && waiting.interactive > 0 })
-    if (chosen.length === 0) return { published: 0, hasMore: false }
-    const passing = await admit(chosen, now)
-    const published = await publish(passing)
-    if (window !== undefined) window.live += published
-    count(queue, published)
-    // What was held made room for others.
-    return { published: published + chosen.length - passing.length, hasMore: !isDry }
-  }
-
-  /** Notes runs that ended; those of their queues where that makes room for runs that wait. */
-  function ended (names: readonly string[]): string[] {
-    for (const name of names) {
-      const window = windows.get(name)
-      if (window !== undefined) window.live = Math.max(0, window.live - 1)
-    }
-    return queues.filter((queue) => names.includes(queue) && windows.get(queue)?.isDry === false && hasRoom(queue))
-  }
-
-  function hasRoom (queue: Queue): boolean {
-    const { free, extra } = placesOf(queue)
-    return free > 0 || (extra > 0 && windows.get(queue)?.isUrgent === true)
-  }
-
   /** Sorts out what must not go now and writes down why. */
-  async function admit (candidates: readonly Candidate[], now: Date): Promise<Candidate[]> {
-    const late = candidates.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
+  async function admit (chosen: readonly Candidate[], now: Date): Promise<Candidate[]> {
+    const late = chosen.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
     await runs.expire(late.map((run) => run._id), now)
-    const inTime = candidates.filter((run) => !late.includes(run))
+    const inTime = chosen.filter((run) => !late.includes(run))
     const open = await keep(inTime, 'paused', (run) => !pauses.isPaused(run))
     const able = await keep(open, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))
     const reachable = await keep(able, 'target', (run) => targets.mayGo(run))
-    const turns = await turnsOf(reachable, now)
-    return await keep(reachable, 'serial', (run) => run.serial === undefined || turns.has(run._id))
+    const affordable = await keep(reachable, 'retry_budget', budgeted(now.getTime()))
+    const turns = await turnsOf(affordable, now)
+    return await keep(affordable, 'serial', (run) => run.serial === undefined || turns.has(run._id))
+  }
+
+  function budgeted (nowMs: number): (run: Candidate) => boolean {
+    const left = new Map<string, number>()
+    return ({ queue, attempt }) => {
+      if (attempt === 0) return true
+      const mine = left.get(queue) ?? budgetOf(queue).left(nowMs)
+      left.set(queue, mine - 1)
+      if (mine <= 0) withHeldRetries.add(queue)
+      return mine > 0
+    }
   }
 
   async function keep (
@@ -122,42 +113,64 @@ export function createRelay ({ runs, delivery, view, targets, pauses, clock, onP
   }
 
   /** MongoDB first, Redis second: a crash between them leaves a published run that the next leader adds again. */
-  async function publish (passing: readonly Candidate[]): Promise<number> {
-    let count = 0
+  async function publish (
+    passing: readonly Candidate[],
+    { taken, ahead, now }: { taken: ReadonlyMap<string, readonly string[]>, ahead: ReadonlySet<string>, now: Date }
+  ): Promise<Candidate[]> {
+    const sent: Candidate[] = []
     let adding: Promise<void> = Promise.resolve()
-    for (const group of Map.groupBy(passing, (run) => run.release).values()) {
-      const deliveries: Delivery[] = await runs.publish(group, randomUUID(), clock.now())
+    const namesOf = ({ _id }: Candidate): readonly string[] => taken.get(_id) ?? []
+    const groups = Map.groupBy(passing, (run) => [run.release, ...namesOf(run)].join(' '))
+    for (const group of groups.values()) {
+      const [one] = group
+      if (one === undefined) continue
+      const published = await runs.publish(group, randomUUID(), clock.now(), namesOf(one))
+      const byId = new Map(group.map((run) => [run._id, run]))
+      const deliveries = published.map((one): Delivery => {
+        const run = byId.get(one.id)
+        if (run !== undefined) sent.push(run)
+        return { ...one, lane: run === undefined ? one.lane : laneNow(run, now), isAhead: ahead.has(one.id) }
+      })
+      await contest.giveBack(group.filter((run) => !sent.includes(run)), taken)
       await adding
       adding = delivery.add(deliveries)
       adding.catch(() => undefined)
-      count += deliveries.length
     }
     await adding
-    return count
+    return sent
   }
 
-  function count (queue: string, published: number): void {
-    if (published === 0) return
-    onPublished(queue, published)
+  function budgetOf (queue: string): RetryBudget {
+    let budget = budgets.get(queue)
+    if (budget === undefined) budgets.set(queue, budget = createRetryBudget())
+    return budget
+  }
+
+  function count (queue: Queue, sent: readonly Candidate[]): void {
+    if (sent.length === 0) return
+    onPublished(queue, sent.length)
+    budgetOf(queue).note(clock.ms(), sent.length, sent.filter(({ attempt }) => attempt > 0).length)
     const nowMs = performance.now()
     const rate = starts.get(queue) ?? { sinceMs: nowMs, count: 0, perSec: 0 }
     starts.set(queue, rate)
-    rate.count += published
+    rate.count += sent.length
     if (nowMs - rate.sinceMs < 1000) return
     Object.assign(rate, { perSec: rate.count * 1000 / (nowMs - rate.sinceMs), sinceMs: nowMs, count: 0 })
+    choice.setRate(queue, rate.perSec)
   }
 
-  return { pass, ended }
-}
-
-/** What is known of a queue between two polls. */
-interface Window {
-  /** Runs that are published or running. */
-  live: number
-  /** Nothing that is due was left behind. */
-  isDry: boolean
-  /** An interactive run was. */
-  isUrgent: boolean
+  return {
+    pass,
+    ended: choice.ended,
+    /** Lets go of as many retries as may go now. */
+    async freeRetries (): Promise<void> {
+      for (const queue of withHeldRetries) {
+        const left = budgetOf(queue).left(clock.ms())
+        if (left === 0 || view.concurrencyOf(queue) === 0) continue
+        if (await runs.freeSome(queue, 'retry_budget', left) === 0) withHeldRetries.delete(queue)
+      }
+    }
+  }
 }
 
 export type Relay = ReturnType<typeof createRelay>

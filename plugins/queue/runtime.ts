@@ -47,7 +47,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     onSolo: metrics.solo
   })
   const rates = createStartRates(60_000 / seenEveryMs)
-  const { claims, workers, starts, executor } = buildExecutor(app, {
+  const { claims, workers, starts, places, executor } = buildExecutor(app, {
     bindings, codeVersion, wake, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo }),
     metrics: {
       ...metrics,
@@ -143,7 +143,11 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       guard.start()
       await see()
       tellWorkers(app.bus)
+      await places.load()
+      await places.load()
+      every(1000, places.load)
       every(seenEveryMs, see)
+      every(1000, places.load)
       every(1000, async () => { for (const consumer of consumers) await consumer.watch() })
       every(strangersEveryMs, returnStrangers)
       every(cancelledEveryMs, abortCancelled)

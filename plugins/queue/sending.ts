@@ -2,20 +2,24 @@ import type { FastifyInstance } from 'fastify'
 import { createDedupeRepository, createJobSender, createRunRepository } from '../../src/jobs/index.ts'
 import { createLossySender } from './lossy.ts'
 import type { QueueMetrics } from './metrics.ts'
+import { decorateTogether } from './parts.ts'
+import type { Wake } from './wake.ts'
 
 interface Parts {
   prefix: string
   metrics: QueueMetrics
   onAdded: (queue: string) => void
+  wake: (wake: Wake) => void
 }
 
 /** The sender of an app, and what must be closed of it. */
-export function buildSender (app: FastifyInstance, { prefix, metrics, onAdded }: Parts) {
+export function buildSender (app: FastifyInstance, { prefix, metrics, onAdded, wake }: Parts) {
   const { db, clock, log, redis, registry } = app
   const isDeclared = (name: string): boolean => registry.jobs.has(name)
   const lossy = createLossySender({ redis, prefix, isDeclared, onDropped: metrics.dropped, log })
   const port = createJobSender({
-    runs: createRunRepository(db), dedupes: createDedupeRepository(db), clock, isDeclared, onAdded, lossy: lossy.port
+    ...decorateTogether(app, { isDeclared, wake }), runs: createRunRepository(db), dedupes: createDedupeRepository(db),
+    clock, isDeclared, onAdded, lossy: lossy.port
   })
   return { port, close: lossy.close }
 }

@@ -3,8 +3,10 @@ import { leaveNote, type Bus, type Tx } from '../../src/kernel/index.ts'
 /** What a relay should look at; all of it is a hint, the store has the truth. */
 export interface Wake {
   queues: string[]
-  /** Queues of runs that ended, once for each: places became free. */
-  ended?: string[]
+  /** Queue and workspace of runs that ended, once for each: places became free. */
+  ended?: Array<[queue: string, workspaceId: string]>
+  /** Resources of which a place became free. */
+  freed?: readonly string[]
   /** Serials whose live run ended. */
   serials?: Array<[workspaceId: string, serial: string]>
   /** Targets that answered well. */

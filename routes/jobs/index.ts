@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import batches from './batches.ts'
 import events from './events.ts'
 import letters from './letters.ts'
 import live from './live.ts'
@@ -10,7 +11,7 @@ import schedules, { scheduleSlots } from './schedules.ts'
 const jobs: FastifyPluginAsync = async (app) => {
   await app.register(live)
   await app.register(operations)
-  for (const routes of [runs, queues, letters, events]) await app.register(routes, { prefix: '/jobs' })
+  for (const routes of [runs, queues, letters, events, batches]) await app.register(routes, { prefix: '/jobs' })
   await app.register(schedules)
   await app.register(scheduleSlots)
 }

@@ -1,10 +1,20 @@
 export { permissions } from './access.ts'
+export { createBacklogGuard, type BacklogGuard } from './backlog.ts'
+export { createBatchControl, type BatchControl } from './batch-control.ts'
+export { batchCompleted } from './batch-events.ts'
+export { BatchCancelSchema, BatchSchema, WorkflowSchema, batchSchemas } from './batch-schemas.ts'
+export { createBatchWatch, type BatchWatch } from './batch-watch.ts'
+export { createBatches } from './batches.ts'
+export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'
 export { groupOpened, runDead } from './events.ts'
+export {
+  createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, type Bucket, type RetryBudget, type Ring
+} from './fair.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
 export { replayEvents, replayLetters } from './jobs.ts'
@@ -13,17 +23,22 @@ export { createLetterService, type LetterService } from './letters.ts'
 export { nextConcurrency } from './loop-guard.ts'
 export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
-export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
+export { policyOf, priorityAhead, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
 export { createQueueControl, type QueueControl } from './queue-control.ts'
 export { createRecurrence } from './recurrence.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  createClaimRepository, createControlRepository, createDedupeRepository, createEventPages, createEventRepository,
-  createLeaseRepository, createLetterRepository, createPauseRepository, createPoisonRepository, createRelayRepository,
-  createRuleRepository, createRunRepository, createScheduleRepository, createSlotRepository, createSubscriberRepository,
-  createWorkerRepository,
-  type Candidate, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type Letter,
-  type Outcome, type Pause, type PauseRepository, type RelayRepository, type ScheduleRepository, type SlotRepository,
+  allot, contestOrder, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
+} from './resources.ts'
+export {
+  createBatchRepository, createCandidateRepository, createClaimRepository, createControlRepository,
+  createDedupeRepository, createEventPages, createEventRepository, createLeaseRepository, createLetterRepository,
+  createNeedRepository, createPauseRepository, createPoisonRepository, createRelayRepository, createResourceRepository,
+  createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository, createSlotRepository,
+  createSubscriberRepository, createWorkerRepository,
+  type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
+  type LeaseRepository, type Letter, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type ResourceRepository, type ScheduleRepository, type Share, type ShareRepository, type SlotRepository,
   type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
@@ -55,3 +70,4 @@ export { createQuarantine, type Quarantine } from './solo.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'
+export { orderNodes } from './workflow.ts'

@@ -6,7 +6,22 @@ export const collections: readonly CollectionDefinition[] = [
   {
     name: 'jobs.runs',
     indexes: [
-      { name: 'waiting', keys: { queue: 1, lane: 1, heldBy: 1, runAt: 1, _id: 1 }, partialFilterExpression: pending },
+      // The state first although the index has only one: with it the workspaces that wait are read from the index
+      // alone, one step for each (DISTINCT_SCAN), however many runs each of them has.
+      {
+        name: 'waiting',
+        keys: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1, _id: 1 },
+        partialFilterExpression: pending
+      },
+      {
+        name: 'contest',
+        keys: { resources: 1, rank: 1, slotAt: 1, _id: 1 },
+        partialFilterExpression: { state: 'pending', resources: { $exists: true } }
+      },
+      { name: 'needs', keys: { needs: 1 }, partialFilterExpression: { state: 'blocked' } },
+      { name: 'needed', keys: { state: 1 }, partialFilterExpression: { isNeeded: true } },
+      { name: 'batch', keys: { batchId: 1, state: 1 }, partialFilterExpression: { batchId: { $exists: true } } },
+      { name: 'workflow', keys: { workflowId: 1 }, partialFilterExpression: { workflowId: { $exists: true } } },
       { name: 'next', keys: { runAt: 1 }, partialFilterExpression: pending },
       {
         name: 'key', keys: {
@@ -35,7 +50,11 @@ export const collections: readonly CollectionDefinition[] = [
       },
       { name: 'live', keys: { queue: 1, publishedAt: 1 }, partialFilterExpression: { isLive: true } },
       { name: 'worker', keys: { worker: 1 }, partialFilterExpression: { state: 'running' } },
-      { name: 'target', keys: { target: 1 }, partialFilterExpression: { state: 'pending', target: { $exists: true } } },
+      {
+        name: 'target',
+        keys: { target: 1, rank: 1, slotAt: 1, _id: 1 },
+        partialFilterExpression: { state: 'pending', target: { $exists: true } }
+      },
       // Ids rise with the time of creation: a list of a workspace, newest first, is this index read backwards.
       { name: 'created', keys: { workspaceId: 1, _id: 1 } },
       { name: 'dead', keys: { workspaceId: 1, name: 1, _id: 1 }, partialFilterExpression: { state: 'dead' } },
@@ -111,5 +130,15 @@ export const collections: readonly CollectionDefinition[] = [
     ]
   },
   { name: 'jobs.leases', indexes: [] },
-  { name: 'jobs.resources', indexes: [] }
+  { name: 'jobs.resources', indexes: [] },
+  { name: 'jobs.shares', indexes: [] },
+  {
+    name: 'jobs.batches',
+    indexes: [
+      { name: 'workspace', keys: { workspaceId: 1, state: 1 } },
+      { name: 'open', keys: { state: 1, _id: 1 } },
+      // Set when a batch is complete: 90 days.
+      { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
+    ]
+  }
 ]

@@ -1,17 +1,28 @@
 export {
   createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
 } from './repository/claims.ts'
+export {
+  createBatchRepository, type BatchRepository, type BatchRow, type CallbackKind, type StoredCallback
+} from './repository/batches.ts'
+export {
+  createCandidateRepository, type Ask, type Candidate, type CandidateRepository
+} from './repository/candidates.ts'
 export { createControlRepository, type ControlRepository, type ListedRun } from './repository/control.ts'
 export { createDedupeRepository, type DedupeRepository } from './repository/dedupes.ts'
 export { createEventPages, type EventPages } from './repository/event-pages.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
 export { createLeaseRepository, type LeaseRepository } from './repository/leases.ts'
 export { createLetterRepository, type LetterRepository } from './repository/letters.ts'
+export {
+  createNeedRepository, failedNeed, type EndedNeed, type NeedRepository, type SettledNeeds
+} from './repository/needs.ts'
 export { createPauseRepository, type Pause, type PauseRepository } from './repository/pauses.ts'
 export { createPoisonRepository, type PoisonRepository } from './repository/poison.ts'
-export { createRelayRepository, type Candidate, type Delivery, type RelayRepository } from './repository/relay.ts'
+export { createRelayRepository, type Delivery, type RelayRepository } from './repository/relay.ts'
+export { createResourceRepository, type ResourceRepository, type Taking } from './repository/resources.ts'
 export { createRuleRepository, type RuleRepository, type RuleRow } from './repository/rules.ts'
 export { createRunRepository, type RunRepository } from './repository/runs.ts'
+export { createShareRepository, type Share, type ShareRepository } from './repository/shares.ts'
 export { createSubscriberRepository, type SubscriberRepository, type SubscriberRow } from './repository/subscribers.ts'
 export { createWorkerRepository, type WorkerRepository, type WorkerRow } from './repository/workers.ts'
 export { createScheduleRepository, type Move, type ScheduleRepository } from './repository/schedules.ts'

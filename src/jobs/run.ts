@@ -1,4 +1,6 @@
-import type { ActorRef, Cause as Origin, Dedupe, Lane, Progress, Queue, RunState } from '../kernel/index.ts'
+import type {
+  ActorRef, Cause as Origin, Dedupe, Lane, NeedFailure, Progress, Queue, RunState
+} from '../kernel/index.ts'
 
 /** One start that ended, as the run remembers it. */
 export interface Attempt {
@@ -32,6 +34,23 @@ export interface RunRow {
   serial?: string
   seq?: string
   target?: string
+  /** Capacity it takes before its release, in order of name; and what it took for the release it has. */
+  resources?: string[]
+  taken?: string[]
+  /** Order of those who wait for a resource; `overtaken`: how often somebody later was first. */
+  rank?: number
+  slotAt?: Date
+  overtaken?: number
+  needs?: string[]
+  /** Those that have ended, as far as that lets this one go on, and how many have not. */
+  met?: string[]
+  waiting?: number
+  onNeedFailure?: NeedFailure
+  /** Other runs wait for its end. */
+  isNeeded?: boolean
+  batchId?: string
+  workflowId?: string
+  node?: string
   state: RunState
   isLive: boolean
   heldBy: string | null
@@ -79,5 +98,5 @@ const dayMs = 86_400_000
 /** When an ended run leaves the store; dead ones stay with their letter. */
 export function expiryOf (state: RunState, nowMs: number): { expireAt?: Date } {
   if (state === 'done') return { expireAt: new Date(nowMs + 7 * dayMs) }
-  return state === 'cancelled' || state === 'expired' ? { expireAt: new Date(nowMs + 30 * dayMs) } : {}
+  return state === 'cancelled' || state === 'expired' || state === 'skipped' ? { expireAt: new Date(nowMs + 30 * dayMs) } : {}
 }

@@ -2,15 +2,21 @@ import {
   currentContext, uuidv7,
   type AddOptions, type AddedRun, type Clock, type JobDefinition, type JobSender, type Session
 } from '../kernel/index.ts'
+import type { BacklogGuard } from './backlog.ts'
 import { dedupeFields } from './dedupe.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, scopedKey, seqOf } from './keys.ts'
+import { askedNeeds, begin } from './needs.ts'
 import { checkPayload } from './payload.ts'
-import type { DedupeRepository, RunRepository } from './repository.ts'
+import type { BatchRepository, DedupeRepository, NeedRepository, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
+import { toWorkflow } from './workflow-runs.ts'
 
 export interface SenderParts {
   runs: RunRepository
+  needs: NeedRepository
+  batches: Pick<BatchRepository, 'touch'>
+  backlog: BacklogGuard
   dedupes: DedupeRepository
   clock: Clock
   isDeclared: (job: string) => boolean
@@ -47,7 +53,9 @@ export function newRun (run: NewRun & Partial<RunRow>): RunRow {
 }
 
 /** The outbox: a run is a document in the caller's transaction (`jobs.md` 3.1). */
-export function createJobSender ({ runs, dedupes, clock, isDeclared, onAdded, lossy }: SenderParts): JobSender {
+export function createJobSender (parts: SenderParts): JobSender {
+  const { runs, dedupes, needs, batches, backlog, clock, isDeclared, onAdded, lossy } = parts
+
   function toRun (job: JobDefinition, data: unknown, options: AddOptions): RunRow {
     checkPayload(job.name, job.data, data)
     const id = uuidv7(clock.ms())
@@ -70,8 +78,22 @@ export function createJobSender ({ runs, dedupes, clock, isDeclared, onAdded, lo
       ...asked(options),
       ...one,
       ...(serial === undefined ? {} : { serial, seq: seqOf(id) }),
-      ...(target === undefined ? {} : { target })
+      ...(target === undefined ? {} : { target }),
+      ...contestOf(job, data, { slotAt: options.runAt ?? now, ...options }, target),
+      ...askedNeeds(options)
     })
+  }
+
+  /** What must be so before runs of one workspace are written, in the transaction. */
+  async function prepare (session: Session, rows: readonly RunRow[]): Promise<RunRow[]> {
+    const workspaceId = rows[0]?.workspaceId ?? ''
+    await backlog.check(workspaceId, rows.length)
+    for (const batchId of new Set(rows.flatMap((run) => run.batchId ?? []))) {
+      if (!await batches.touch(session, workspaceId, batchId)) throw JobsError.batch_sealed({ batchId })
+    }
+    const ready: RunRow[] = []
+    for (const run of rows) ready.push(await begin(needs, session, run, clock.now()))
+    return ready
   }
 
   function answer (run: RunRow, kept: AddedRun & { dataHash: string }): AddedRun {
@@ -96,31 +118,56 @@ export function createJobSender ({ runs, dedupes, clock, isDeclared, onAdded, lo
   return {
     async add (session: Session, job, data, options = {}) {
       known(job)
-      return await addOne(session, toRun(job as unknown as JobDefinition, data, options))
+      const [run] = await prepare(session, [toRun(job as unknown as JobDefinition, data, options)]) as [RunRow]
+      return await addOne(session, run)
     },
 
     async addMany (session: Session, job, items) {
       known(job)
       const rows = items.map(({ data, options = {} }) => toRun(job as unknown as JobDefinition, data, options))
       const answers: AddedRun[] = []
-      const [plain, deduped] = [rows.filter((run) => !run.dedupe), rows.filter((run) => run.dedupe)]
-      for (const run of deduped) answers[rows.indexOf(run)] = await addOne(session, run)
-      for (const group of Map.groupBy(plain, (run) => run.workspaceId).values()) {
-        const kept = await runs.addMany(session, group)
-        kept.forEach((one, i) => { answers[rows.indexOf(group[i] as RunRow)] = answer(group[i] as RunRow, one) })
+      for (const group of Map.groupBy(rows, (run) => run.workspaceId).values()) {
+        const ready = await prepare(session, group)
+        const place = (run: RunRow): number => rows.indexOf(group[ready.indexOf(run)] as RunRow)
+        const [plain, deduped] = [ready.filter((run) => !run.dedupe), ready.filter((run) => run.dedupe)]
+        for (const run of deduped) answers[place(run)] = await addOne(session, run)
+        const kept = await runs.addMany(session, plain)
+        kept.forEach((one, i) => { answers[place(plain[i] as RunRow)] = answer(plain[i] as RunRow, one) })
       }
       return answers
+    },
+
+    async addWorkflow (session: Session, workflow) {
+      for (const { job } of Object.values(workflow.nodes)) known(job)
+      const { id, rows, byNode } = toWorkflow(workflow, (node, options) => toRun(node.job, node.data, options), clock)
+      const [first] = rows
+      if (rows.some((run) => run.workspaceId !== first?.workspaceId)) {
+        throw JobsError.schema_mismatch({}, { detail: 'The runs of a workflow belong to one workspace.' })
+      }
+      await backlog.check(first?.workspaceId ?? '', rows.length)
+      await runs.insert(session, rows)
+      for (const { queue } of rows.filter(({ state }) => state === 'pending')) onAdded(queue)
+      return { id, runs: byNode }
     },
 
     ...lossy
   }
 }
 
+/** Order and names of what it takes before its release. */
+function contestOf (
+  job: JobDefinition, data: unknown, { resources = [], rank = 0, slotAt }: AddOptions, target: string | undefined
+): Pick<RunRow, 'resources' | 'rank' | 'slotAt'> {
+  const names = [...new Set([...job.resources?.(data) ?? [], ...resources])].toSorted()
+  if (names.length === 0 && target === undefined) return {}
+  return { ...(names.length > 0 && { resources: names }), rank, ...(slotAt && { slotAt }) }
+}
+
 /** What the caller said of the run itself. */
 function asked (
   options: AddOptions
-): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt' | 'cause'>> {
-  const names = ['lane', 'cost', 'runAt', 'deadlineAt', 'cause'] as const
+): Partial<Pick<RunRow, 'key' | 'lane' | 'cost' | 'runAt' | 'deadlineAt' | 'cause' | 'batchId'>> {
+  const names = ['lane', 'cost', 'runAt', 'deadlineAt', 'cause', 'batchId'] as const
   const given = Object.fromEntries(names.flatMap((name) => options[name] === undefined ? [] : [[name, options[name]]]))
   return options.key === undefined ? given : { ...given, key: scopedKey(options.key, options.scope, currentContext()) }
 }

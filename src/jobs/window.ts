@@ -11,12 +11,14 @@ export interface WindowInput {
 }
 
 /** How many runs may be released now: the window is filled when a third is free or it is below the concurrency. */
-export function freePlaces ({ concurrency, startsPerSec, live }: WindowInput): { free: number, extra: number } {
-  if (concurrency === 0) return { free: 0, extra: 0 }
+export function freePlaces (
+  { concurrency, startsPerSec, live }: WindowInput
+): { free: number, extra: number, size: number } {
+  if (concurrency === 0) return { free: 0, extra: 0, size: 0 }
   const size = Math.max(10, 3 * concurrency, Math.ceil(startsPerSec * 0.2))
   const free = Math.max(0, size - live)
   const isWorthIt = free >= size / 3 || live < concurrency
-  return { free: isWorthIt ? free : 0, extra: Math.max(0, Math.ceil(size * 1.25) - live) }
+  return { free: isWorthIt ? free : 0, extra: Math.max(0, Math.ceil(size * 1.25) - live), size }
 }
 
 /** Shares free places over the lanes 8 : 3 : 1; what a lane does not need goes to the others, the most urgent first. */

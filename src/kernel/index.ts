@@ -31,6 +31,12 @@ export {
   type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
   type LossyOptions, type Progress, type Queue, type RunState, type RunView
 } from './jobs.ts'
+export type { NeedFailure } from './jobs.ts'
+export {
+  workflowNode,
+  type AddedWorkflow, type BatchCallback, type Batches, type NewBatch, type PageAnswer, type Workflow, type WorkflowNode
+} from './workflows.ts'
+export { defineResource, everything, type Blackout, type ResourceDefinition } from './resources.ts'
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'
 export type { LeaseTurn, Leases } from './leases.ts'
 export type { Mail, MailCapture, SendMail } from './mail.ts'

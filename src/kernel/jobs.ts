@@ -4,6 +4,7 @@ import type { Cause } from './context.ts'
 import type { DomainEvent } from './events.ts'
 import { refuseSecrets } from './schemas.ts'
 import type { Session } from './tx.ts'
+import type { AddedWorkflow, Workflow } from './workflows.ts'
 
 /** A queue is a rhythm (`jobs.md` 3.2); the job's name carries the domain. */
 export const queues = [
@@ -36,6 +37,8 @@ export interface JobDefinition<D extends TSchema = TSchema, R extends TSchema = 
   serial?: (data: Static<D>) => string
   /** The outside service that the run needs; on hold together with its breaker. */
   target?: (data: Static<D>) => string
+  /** Named capacity that its runs take before they are released (`resources.ts`). */
+  resources?: (data: Static<D>) => readonly string[]
   /** Payloads of older versions, lifted one version at a time. */
   upcast?: Record<number, (data: never) => unknown>
   /** Pointers that are hidden wherever a run is shown. */
@@ -61,6 +64,8 @@ export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
 export type RunState =
   'blocked' | 'pending' | 'published' | 'running' | 'done' | 'dead' | 'cancelled' | 'expired' | 'skipped'
 
+/** What becomes of a run when one that it needs ends otherwise than done. */
+export type NeedFailure = 'fail' | 'continue' | 'skip'
 /** What a key is unique in: the workspace, the run that adds, or one attempt of it. */
 export type KeyScope = 'global' | 'parent' | 'attempt'
 
@@ -86,6 +91,16 @@ export interface AddOptions {
   serial?: string
   /** Default: the workspace in `data.workspaceId`, else the one at work. */
   workspaceId?: string
+  /** Besides those of the job. */
+  resources?: readonly string[]
+  /** Who goes first where runs wait for a resource: the lowest rank, then the earliest slot. */
+  rank?: number
+  slotAt?: Date
+  /** Ids of runs of the workspace that must end first. */
+  needs?: readonly string[]
+  /** Compulsory with `needs`. */
+  onNeedFailure?: NeedFailure
+  batchId?: string
   /** Where the run comes from. Default: what is at work. */
   cause?: Cause
 }
@@ -101,7 +116,7 @@ export interface LossyOptions {
 export interface JobSender {
   /**
    * Writes the run in the caller's transaction. Where a key or a dedupe has a run already, answers that one.
-   * Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`, `jobs.unknown_job`.
+   * Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`, `jobs.unknown_job`, `jobs.backlog_full`.
    */
   add<D extends TSchema, R extends TSchema> (
     session: Session, job: JobDefinition<D, R>, data: Static<D>, options?: AddOptions
@@ -110,6 +125,11 @@ export interface JobSender {
   addMany<D extends TSchema, R extends TSchema> (
     session: Session, job: JobDefinition<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: AddOptions }>
   ): Promise<AddedRun[]>
+  /**
+   * Up to 1,000 runs that need each other, in one insert.
+   * Throws `jobs.cycle_in_workflow`, `jobs.schema_mismatch`.
+   */
+  addWorkflow (session: Session, workflow: Workflow): Promise<AddedWorkflow>
   /**
    * Hands a job that is declared lossy straight to Redis: no run, no transaction, no promise. The id of its delivery,
    * or null where Redis is away and the job is dropped. Refuses other jobs.

@@ -5,6 +5,7 @@ import type { ErrorDefinition, ErrorTable } from './errors.ts'
 import type { EventDefinition, SubscriberDefinition } from './events.ts'
 import type { CollectionDefinition } from './indexes.ts'
 import type { JobDefinition } from './jobs.ts'
+import type { ResourceDefinition } from './resources.ts'
 import type { ScheduleDefinition } from './schedules.ts'
 import type { TopicDefinition } from './topics.ts'
 
@@ -15,6 +16,7 @@ export interface Declarations {
   events?: readonly EventDefinition[]
   subscribers?: readonly SubscriberDefinition[]
   jobs?: readonly JobDefinition[]
+  resources?: readonly ResourceDefinition[]
   schedules?: readonly ScheduleDefinition[]
   topics?: readonly TopicDefinition[]
   permissions?: readonly PermissionDefinition[]
@@ -30,6 +32,7 @@ export interface Registry {
   events: ReadonlyMap<string, EventDefinition>
   subscribers: ReadonlyMap<string, SubscriberDefinition>
   jobs: ReadonlyMap<string, JobDefinition>
+  resources: ReadonlyMap<string, ResourceDefinition>
   schedules: ReadonlyMap<string, ScheduleDefinition>
   topics: ReadonlyMap<string, TopicDefinition>
   permissions: ReadonlyMap<string, PermissionDefinition>
@@ -47,6 +50,7 @@ export function createRegistry (): Registry {
     events: new Map<string, EventDefinition>(),
     subscribers: new Map<string, SubscriberDefinition>(),
     jobs: new Map<string, JobDefinition>(),
+    resources: new Map<string, ResourceDefinition>(),
     schedules: new Map<string, ScheduleDefinition>(),
     topics: new Map<string, TopicDefinition>(),
     permissions: new Map<string, PermissionDefinition>(),
@@ -72,6 +76,7 @@ export function createRegistry (): Registry {
       all(maps.events, 'event', declared.events, named)
       all(maps.subscribers, 'subscriber', declared.subscribers, named)
       all(maps.jobs, 'job', declared.jobs, named)
+      all(maps.resources, 'resource', declared.resources, named)
       all(maps.schedules, 'schedule', declared.schedules, named)
       all(maps.topics, 'topic', declared.topics, named)
       all(maps.permissions, 'permission', declared.permissions, named)

@@ -9,7 +9,7 @@ import { Redis } from 'ioredis'
 import t, { type Test } from 'tap'
 import { findStores } from '../../bin/services.ts'
 import { launch } from '../../bin/services/store.ts'
-import { createRelayRepository } from '../../src/jobs/index.ts'
+import { createCandidateRepository, createRelayRepository } from '../../src/jobs/index.ts'
 import { dropPlace, newPlace, rig, until, type Place } from './rig.ts'
 import { bindEffects, declared, effectJob, effectsOf, kill, startVictim, type VictimOptions } from './victim.ts'
 
@@ -96,7 +96,8 @@ t.test('P3: a keeper that dies between MongoDB and Redis; the next one delivers'
   const ids = await add(app, 200, 0)
   await kill(keeper)
   // What its death leaves: published in the store, unknown to Redis.
-  const due = await relay.due([{ queue: 'fast', lane: 'default', limit: 200 }], app.clock.now())
+  const ask = { queue: 'fast', lane: 'default', workspaces: 1, from: '', without: [], runs: 200 } as const
+  const due = await createCandidateRepository(app.db).due([ask], app.clock.now())
   t.equal((await relay.publish(due, 'a dead pass', app.clock.now())).length, 200)
   const next = await rig({ place: here, groups: ['io', 'keeper'], declared, bind: bindEffects() })
   t.teardown(async () => { await next.close() })

@@ -1,6 +1,7 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
 import { expiryOf, type Attempt, type RunRow, type StartKey } from '../run.ts'
+import { createNeedRepository, endStates, type EndedNeed, type SettledNeeds } from './needs.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
 
@@ -19,6 +20,8 @@ export interface Letter {
   state: 'open' | 'replayed' | 'discarded'
   codeVersion: string
   failedAt: Date
+  /** Runs that ended because this one did, at most 100. */
+  needers?: string[]
   /** How often the origin of the run was replayed before it died this time. */
   round?: number
   /** What an operator made of the data of the run. */
@@ -44,18 +47,26 @@ export type ClaimRepository = ReturnType<typeof createClaimRepository>
 export const turnOf = (workspaceId: string, serial: string, now: Date): Filter<RunRow> =>
   ({ state: 'pending', workspaceId, serial, $or: [{ runAt: { $lte: now } }, { starts: { $gt: 0 } }] })
 
-/** Whether nothing but its turn held a run up. */
-function isStartable ({ runAt, target, heldBy }: RunRow, now: Date): boolean {
-  return runAt <= now && target === undefined && (heldBy === null || heldBy === 'serial')
+/** Whether nothing but its turn holds a run up; what takes capacity, retries and slots go through the relay. */
+function isStartable ({ runAt, target, resources, cause, attempt, heldBy }: RunRow, now: Date): boolean {
+  const isFree = target === undefined && resources === undefined && cause?.kind !== 'schedule'
+  return runAt <= now && isFree && attempt === 0 && (heldBy === null || heldBy === 'serial')
 }
+
+/** Nobody waits for it, as far as the store knows at this moment. */
+const unneeded = { isNeeded: { $ne: true } }
 
 const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
 
 /** The same start as long as nobody asked to cancel it: what is cancelled has no effect any more. */
 const effective = (key: StartKey) => ({ ...running(key), cancel: { $exists: false } })
 
-/** Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). */
-export function createClaimRepository (db: Db) {
+/**
+ * Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). `onFreed` is called
+ * in the transaction with the queue of each run that waits for nothing any more.
+ */
+export function createClaimRepository (db: Db, onFreed: (queue: string) => void = () => undefined) {
+  const needs = createNeedRepository(db)
   const rows = db.collection<RunRow>('jobs.runs')
   const letters = db.collection<Letter>('jobs.letters')
 
@@ -64,6 +75,26 @@ export function createClaimRepository (db: Db) {
       $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now, updatedAt: now },
       $inc: { fence: 1, starts: 1 }
     }
+  }
+
+  async function settle (session: Session, ended: readonly EndedNeed[], now: Date): Promise<SettledNeeds> {
+    const settled = await needs.settle(session, ended, now)
+    for (const queue of settled.queues) onFreed(queue)
+    return settled
+  }
+
+  /** Ends starts that others wait for, and tells them, in one transaction; how many were not taken over by others. */
+  async function endNeeded (
+    session: Session, outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date
+  ): Promise<number> {
+    await rows.bulkWrite(operationsOf(groupDone(outcomes), now), { session })
+    const ids = outcomes.map(({ key }) => key.id)
+    const found = await rows.find(
+      { _id: { $in: ids }, state: { $in: [...endStates] } }, { session, projection: { claim: 1, state: 1 } }).toArray()
+    const claimOf = new Map(outcomes.map(({ key }) => [key.id, key.claim]))
+    const ended = found.filter(({ _id, claim }) => claimOf.get(_id) === claim)
+    await settle(session, ended.map(({ _id: id, state }) => ({ id, isMet: state === 'done' })), now)
+    return ended.length
   }
 
   return {
@@ -124,13 +155,9 @@ export function createClaimRepository (db: Db) {
 
     /** Ends the start as done inside the transaction of its effect; false where it is superseded or cancelled. */
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
-      const { matchedCount } = await rows.updateOne(effective(key), {
-        $set: {
-          state: 'done', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('done', now.getTime()),
-          ...(result === undefined ? {} : { result })
-        }
-      }, { session })
-      return matchedCount === 1
+      const update = updateOf({ kind: 'done', result }, now)
+      const { matchedCount } = await rows.updateOne({ ...effective(key), ...unneeded }, update, { session })
+      return matchedCount === 1 || await endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
     },
 
     /**
@@ -173,11 +200,7 @@ export function createClaimRepository (db: Db) {
       outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date, session?: Session
     ): Promise<number> {
       const groups = groupDone(outcomes)
-      const operations = groups.map(({ keys, outcome }) => {
-        const [one] = keys as [StartKey]
-        const filter = { ...guardOf(outcome)(one), _id: { $in: keys.map((key) => key.id) } }
-        return { updateMany: { filter, update: updateOf(outcome, now) } }
-      })
+      const operations = operationsOf(groups, now, unneeded)
       if (operations.length === 0) return 0
       const options = { ordered: false, ...(session && { session }) }
       const { matchedCount } = await rows.bulkWrite(operations, options)
@@ -191,6 +214,17 @@ export function createClaimRepository (db: Db) {
       return outcomes.length - matchedCount - cancelled.matchedCount
     },
 
+    /** Those of the starts that others wait for: they end in a transaction, by `endNeeded`. */
+    async needed (keys: readonly StartKey[]): Promise<StartKey[]> {
+      const found = await rows.find(
+        { _id: { $in: keys.map(({ id }) => id) }, state: 'running', isNeeded: true },
+        { projection: { fence: 1, claim: 1 } }).toArray()
+      const byId = new Map(found.map(({ _id, fence, claim }) => [_id, `${fence} ${claim}`]))
+      return keys.filter(({ id, fence, claim }) => byId.get(id) === `${fence} ${claim}`)
+    },
+
+    endNeeded,
+
     /** Ends the start as dead and writes its letter, in one transaction. */
     async bury (session: Session, key: StartKey, letter: Letter, attempt: Attempt): Promise<boolean> {
       const { failedAt: now } = letter
@@ -200,8 +234,11 @@ export function createClaimRepository (db: Db) {
         $inc: { attempt: 1 },
         $push: { attempts: { $each: [attempt], $slice: -20 } }
       }, { session })
-      if (matchedCount === 1) await letters.insertOne(letter, { session })
-      return matchedCount === 1
+      if (matchedCount !== 1) return false
+      const isNeeded = await rows.findOne({ _id: key.id, isNeeded: true }, { session, projection: { _id: 1 } }) !== null
+      const { failed } = isNeeded ? await settle(session, [{ id: key.id, isMet: false }], now) : { failed: [] }
+      await letters.insertOne({ ...letter, ...(failed.length > 0 && { needers: failed.slice(0, 100) }) }, { session })
+      return true
     },
 
     /** Running runs of workers that are gone (P). */
@@ -253,6 +290,16 @@ function toStart (run: RunRow): StartOfRun {
 
 /** Done and again are said of what is wanted still. */
 const guardOf = (outcome: Outcome) => outcome.kind === 'ended' ? running : effective
+
+/** Equal outcomes of one claim are one update; what ends a run also matches `ending`. */
+function operationsOf (groups: readonly Group[], now: Date, ending: Filter<RunRow> = {}) {
+  return groups.map(({ keys, outcome }) => {
+    const [one] = keys as [StartKey]
+    const more = outcome.kind === 'again' ? {} : ending
+    const filter = { ...guardOf(outcome)(one), _id: { $in: keys.map((key) => key.id) }, ...more }
+    return { updateMany: { filter, update: updateOf(outcome, now) } }
+  })
+}
 
 interface Group { keys: StartKey[], outcome: Outcome }
 

@@ -1,6 +1,7 @@
 import type { Db } from 'mongodb'
 import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
 import { expiryOf, type RunRow } from '../run.ts'
+import type { Candidate } from './candidates.ts'
 import { turnOf } from './claims.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
@@ -8,18 +9,8 @@ const fast = { writeConcern: { w: 1 } } as const
 const everyQueue = { queue: { $in: [...queues] } }
 const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
-export type Candidate = Pick<RunRow,
-  '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'serial' | 'seq' | 'target' | 'release' | 'deadlineAt' |
-  'starts'>
-
-/** How many runs of a lane of a queue are asked for. */
-export interface Share { queue: Queue, lane: Lane, limit: number }
-
-export interface Delivery { id: string, release: number, queue: Queue, lane: Lane }
-
-const shown = {
-  workspaceId: 1, name: 1, v: 1, queue: 1, lane: 1, serial: 1, seq: 1, target: 1, release: 1, deadlineAt: 1, starts: 1
-} as const
+/** `isAhead`: goes before what waits in Redis in its lane. */
+export interface Delivery { id: string, release: number, queue: Queue, lane: Lane, isAhead?: boolean }
 
 export type RelayRepository = ReturnType<typeof createRelayRepository>
 
@@ -34,20 +25,6 @@ export function createRelayRepository (db: Db) {
         { $match: { isLive: true, ...everyQueue } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
       ]).toArray()
       return new Map(counts.map(({ _id, count }) => [_id, count]))
-    },
-
-    /** Due runs that nothing holds, the longest due of each queue and lane first; one round trip for all of them. */
-    async due (shares: readonly Share[], now: Date): Promise<Candidate[]> {
-      const [first, ...others] = shares.filter(({ limit }) => limit > 0).map(({ queue, lane, limit }) => [
-        { $match: { state: 'pending', queue, lane, heldBy: null, runAt: { $lte: now } } },
-        { $sort: { runAt: 1, _id: 1 } },
-        { $limit: limit },
-        { $project: shown }
-      ])
-      if (first === undefined) return []
-      return await rows.aggregate<Candidate>([
-        ...first, ...others.map((pipeline) => ({ $unionWith: { coll: rows.collectionName, pipeline } }))
-      ]).toArray()
     },
 
     /** When the next run becomes due that is not yet. */
@@ -78,7 +55,8 @@ export function createRelayRepository (db: Db) {
     async hold (ids: readonly string[], reason: string): Promise<void> {
       if (ids.length === 0) return
       await rows.updateMany(
-        { _id: { $in: [...ids] }, state: 'pending', heldBy: null }, { $set: { heldBy: reason } }, fast
+        { _id: { $in: [...ids] }, state: 'pending', heldBy: { $in: [null, 'resource', 'rate', 'blackout'] } },
+        { $set: { heldBy: reason } }, fast
       )
     },
 
@@ -108,6 +86,17 @@ export function createRelayRepository (db: Db) {
       return held.length
     },
 
+    /** Lets go of so many that are held for the reason, the longest due first. */
+    async freeSome (queue: Queue, reason: string, most: number): Promise<number> {
+      const found = await rows.find({ state: 'pending', queue, lane: { $in: [...lanes] }, heldBy: reason }, {
+        projection: { _id: 1 }
+      }).sort({ runAt: 1 }).limit(most).toArray()
+      if (found.length === 0) return 0
+      const { modifiedCount } = await rows.updateMany(
+        { _id: { $in: found.map(({ _id }) => _id) }, state: 'pending', heldBy: reason }, { $set: { heldBy: null } }, fast)
+      return modifiedCount
+    },
+
     async release (reason: string, target?: string): Promise<number> {
       const { modifiedCount } = await rows.updateMany(
         { state: 'pending', ...everyLane, heldBy: reason, ...(target === undefined ? {} : { target }) },
@@ -131,8 +120,10 @@ export function createRelayRepository (db: Db) {
       })
     },
 
-    /** Publishes runs of one release number; answers those that this pass really got. */
-    async publish (runs: readonly Candidate[], pass: string, now: Date): Promise<Delivery[]> {
+    /** Publishes runs of one release number that took the same; answers those that this pass really got. */
+    async publish (
+      runs: readonly Candidate[], pass: string, now: Date, taken: readonly string[] = []
+    ): Promise<Delivery[]> {
       const [one] = runs
       if (one === undefined) return []
       const ids = runs.map((run) => run._id)
@@ -142,7 +133,12 @@ export function createRelayRepository (db: Db) {
       try {
         const { modifiedCount } = await rows.updateMany(
           { _id: { $in: ids }, state: 'pending', release: one.release },
-          { $set: { state: 'published', isLive: true, release, publishedAt: now, pass, heldBy: null } }, fast)
+          {
+            $set: {
+              state: 'published', isLive: true, release, publishedAt: now, pass, heldBy: null,
+              ...(taken.length > 0 && { taken: [...taken] })
+            }
+          }, fast)
         published = modifiedCount
       } catch (error) {
         // Another keeper made a run of the same serial live meanwhile: what is ours is read back below.

@@ -18,7 +18,8 @@ export interface WorkerRow extends ProcessId {
 
 const resources = 'jobs.resources'
 
-interface Resource { _id: string, holdUntil: Date, probe: boolean }
+/** Of a document that may also say what the target holds at once (`repository/resources.ts`). */
+interface Resource { _id: string, holdUntil?: Date, probe?: boolean, rev?: number }
 
 export interface Hold { target: string, untilMs: number, isProbe: boolean }
 
@@ -54,12 +55,17 @@ export function createWorkerRepository (db: Db) {
     },
 
     async holds (): Promise<Hold[]> {
-      const found = await holds.find().toArray()
-      return found.map(({ _id, holdUntil, probe }) => ({ target: _id, untilMs: holdUntil.getTime(), isProbe: probe }))
+      const found = await holds.find({ holdUntil: { $exists: true } }).toArray()
+      return found.map(({ _id, holdUntil, probe = false }) =>
+        ({ target: _id, untilMs: holdUntil?.getTime() ?? 0, isProbe: probe }))
     },
 
     async unhold (target: string, until: Date): Promise<void> {
-      await holds.deleteOne({ _id: target, holdUntil: { $lte: until } })
+      const { deletedCount } = await holds.deleteOne(
+        { _id: target, holdUntil: { $lte: until }, rev: { $exists: false } })
+      if (deletedCount === 0) {
+        await holds.updateOne({ _id: target, holdUntil: { $lte: until } }, { $unset: { holdUntil: '', probe: '' } })
+      }
     }
   }
 }

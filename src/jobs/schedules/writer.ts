@@ -87,11 +87,14 @@ export type SlotWriter = ReturnType<typeof createSlotWriter>
 
 /** The run of a slot: once for ever, and after the one before where the schedule says so. */
 function runOptions (job: JobDefinition, schedule: ScheduleRow, slot: SettledSlot): AddOptions {
-  const { _id: id, workspaceId, lane, overlap } = schedule
+  const { _id: id, workspaceId, lane, overlap, resources, rank } = schedule
   return {
     key: `sched:${id}:${slot.at.toISOString()}`,
     workspaceId,
     cause: { kind: 'schedule', id },
+    resources,
+    rank,
+    slotAt: slot.at,
     ...(lane === null ? {} : { lane }),
     ...(isOneByOne(overlap) && job.serial === undefined ? { serial: `sched:${id}` } : {})
   }

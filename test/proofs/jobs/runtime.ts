@@ -12,7 +12,9 @@ import { declared, effectJob, kill, startVictim, type VictimOptions } from '../.
 import { addEffects, allOnce, doneOf, must, runs, stage, ws, type Row } from './stage.ts'
 
 /** What a relay knows of a run of these that nobody touched. */
-const plain = { v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0 }
+const plain = {
+  v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0, attempt: 0, cost: 1, runAt: new Date(0)
+}
 
 interface Round { isElsewhere: boolean, inCommit: boolean, worstMs: number, crashed: number }
 

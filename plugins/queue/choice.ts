@@ -1,0 +1,243 @@
+import {
+  freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, takeTurns,
+  type Ask, type Bucket, type Candidate, type CandidateRepository, type Ring, type Share, type ShareRepository
+} from '../../src/jobs/index.ts'
+import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
+
+interface Parts {
+  candidates: CandidateRepository
+  shares: ShareRepository
+  concurrencyOf: (queue: string) => number
+}
+
+/** Runs that go before what waits in Redis are at most half of a queue: each other one earns one. */
+const mostCredit = 64
+const mostWorkspaces = 64
+/** So many are asked for besides those that should fill the places: some of them may be held. */
+const spare = 4
+/** So many busy workspaces are named in a question for others. */
+const mostNamed = 1000
+
+/** What is known of a queue between two polls. */
+interface Window {
+  /** Runs that are published or running, by workspace. */
+  live: Map<string, number>
+  total: number
+  startsPerSec: number
+  /** Nothing that is due was left behind. */
+  isDry: boolean
+  /** An interactive run was. */
+  isUrgent: boolean
+  credit: number
+}
+
+/** What is known of a lane of it: whose turn it is, and how many runs a workspace had when it was last asked. */
+interface LaneState { ring: Ring, depth: number, workspaces: number }
+
+/** Places of a queue in this pass; without free ones only what is urgent and who has nothing there may go. */
+export interface Places { queue: Queue, free: number, extra: number, asks: Ask[] }
+
+export interface Choice {
+  chosen: Candidate[]
+  /** Those of them that go before what waits in Redis. */
+  ahead: ReadonlySet<string>
+  /** Nothing that is due was left behind. */
+  isDry: boolean
+}
+
+/** Who goes next: lanes with ageing, turns of the workspaces within a lane, caps and rates (`jobs.md` 4.2, 1 and 2). */
+export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
+  const windows = new Map<string, Window>()
+  const laneStates = new Map<string, LaneState>()
+  const buckets = new Map<string, Bucket>()
+  let shareOf = new Map<string, Share>()
+
+  function laneOf (queue: Queue, lane: Lane): LaneState {
+    const name = `${queue} ${lane}`
+    let state = laneStates.get(name)
+    if (state === undefined) laneStates.set(name, state = { ring: newRing(), depth: quantum, workspaces: 1 })
+    return state
+  }
+
+  function windowOf (queue: string): Window {
+    let window = windows.get(queue)
+    if (window === undefined) {
+      window = { live: new Map(), total: 0, startsPerSec: 0, isDry: false, isUrgent: true, credit: mostCredit }
+      windows.set(queue, window)
+    }
+    return window
+  }
+
+  /** Reads anew what is live and what operators gave the workspaces. */
+  async function load (): Promise<void> {
+    const [live, all] = await Promise.all([candidates.live(queues), shares.all()])
+    shareOf = new Map(all.map((share) => [share._id, share]))
+    for (const queue of queues) Object.assign(windowOf(queue), { live: new Map(), total: 0, isDry: false, isUrgent: true })
+    for (const { queue, workspaceId, count } of live) {
+      const window = windowOf(queue)
+      window.live.set(workspaceId, count)
+      window.total += count
+    }
+  }
+
+  function sizesOf (queue: Queue) {
+    const { total, startsPerSec } = windowOf(queue)
+    return freePlaces({ concurrency: concurrencyOf(queue), startsPerSec, live: total })
+  }
+
+  /** What to ask of a queue. */
+  function placesOf (queue: Queue): Places {
+    const { free, extra, size } = sizesOf(queue)
+    const { live } = windowOf(queue)
+    // No room but for newcomers: whoever is busy here need not be looked at.
+    const busy = [...live].filter(([, count]) => count >= Math.max(1, size / 8)).map(([workspaceId]) => workspaceId)
+    const asks = lanes.map((lane): Ask => {
+      const { ring, depth, workspaces } = laneOf(queue, lane)
+      const isOpen = free > 0 || lane === 'interactive'
+      const wanted = isOpen ? Math.max(free, lane === 'interactive' ? extra : 0) : Math.min(extra, quantum)
+      return {
+        queue,
+        lane,
+        from: ring.at,
+        without: isOpen || busy.length > mostNamed ? [] : busy,
+        workspaces: wanted === 0 ? 0 : Math.min(mostWorkspaces, Math.ceil(wanted / depth) + spare),
+        runs: workspaces <= 1 ? wanted : Math.min(wanted, Math.max(quantum, Math.ceil(wanted / workspaces) + spare))
+      }
+    })
+    return { queue, free, extra, asks: busy.length > mostNamed && free === 0 ? asks.slice(0, 1) : asks }
+  }
+
+  /** Of what is due those who go, and whether somebody who could was left behind. */
+  function choose ({ queue, free, extra, asks }: Places, due: readonly Candidate[], now: Date): Choice {
+    const window = windowOf(queue)
+    const { size } = sizesOf(queue)
+    const isFull = learn(asks, due)
+    const others = new Set(due.map(({ workspaceId }) => workspaceId))
+    const room = roomIn(window, { size, others, nowMs: now.getTime() })
+    const byLane = Map.groupBy(due, (run) => laneNow(run, now))
+    const waiting = Object.fromEntries(
+      lanes.map((lane) => [lane, byLane.get(lane)?.length ?? 0])) as Record<Lane, number>
+    const shared = free > 0 ? shareLanes(free, extra, waiting) : newcomers(extra, waiting)
+    const chosen = lanes.flatMap((lane) => {
+      const mine = Map.groupBy(byLane.get(lane) ?? [], ({ workspaceId }) => workspaceId)
+      const taken = takeTurns(laneOf(queue, lane).ring, {
+        waiting: new Map([...mine].map(([workspaceId, runs]) => [workspaceId, mixRisen(runs, lane)])),
+        places: shared[lane],
+        roomOf: room.of,
+        weightOf: (workspaceId) => shareOf.get(workspaceId)?.weight ?? 1
+      })
+      for (const { workspaceId } of taken) room.use(workspaceId)
+      return taken
+    })
+    const urgent = due.filter((run) => run.lane === 'interactive').length
+    const sent = chosen.filter((run) => run.lane === 'interactive').length
+    const isDry = !isFull && chosen.length === due.length
+    Object.assign(window, { isDry, isUrgent: urgent > sent || (isFull && urgent > 0) })
+    return { chosen, isDry, ahead: aheadOf(window, chosen, { size, count: countOf(window, others) }) }
+  }
+
+  /** Notes how much each lane had; whether any of them had more than was asked for. */
+  function learn (asks: readonly Ask[], due: readonly Candidate[]): boolean {
+    let isFull = false
+    for (const { queue, lane, workspaces, runs, without } of asks) {
+      const mine = Map.groupBy(due.filter((run) => run.lane === lane), ({ workspaceId }) => workspaceId)
+      const isCut = mine.size >= workspaces || [...mine.values()].some(({ length }) => length >= runs)
+      if (workspaces > 0) isFull ||= isCut
+      if (mine.size === 0 || without.length > 0) continue
+      const rows = [...mine.values()].reduce((sum, { length }) => sum + length, 0)
+      Object.assign(laneOf(queue, lane), {
+        workspaces: mine.size, depth: Math.max(1, Math.min(quantum, Math.floor(rows / mine.size)))
+      })
+    }
+    return isFull
+  }
+
+  /** How many more of its runs each workspace may have live: its cap while others wait, and its rate. */
+  function roomIn (
+    { live }: Window, { size, others, nowMs }: { size: number, others: ReadonlySet<string>, nowMs: number }
+  ) {
+    const used = new Map<string, number>()
+    return {
+      of (workspaceId: string): number {
+        const { maxLive = Math.ceil(size / 2), perMin } = shareOf.get(workspaceId) ?? {}
+        const cap = others.size > 1 || shareOf.get(workspaceId)?.maxLive !== undefined ? maxLive : Infinity
+        const atWork = (live.get(workspaceId) ?? 0) + (used.get(workspaceId) ?? 0)
+        if (perMin === undefined) return cap - atWork
+        const bucket = refill(
+          buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }, nowMs, perMin / 60, Math.max(1, perMin / 6))
+        buckets.set(workspaceId, bucket)
+        return Math.min(cap - atWork, Math.floor(bucket.tokens) - (used.get(workspaceId) ?? 0))
+      },
+      use (workspaceId: string): void {
+        used.set(workspaceId, (used.get(workspaceId) ?? 0) + 1)
+      }
+    }
+  }
+
+  /** A workspace with less at work than its part of the window need not wait behind what others have in Redis. */
+  function aheadOf (window: Window, chosen: readonly Candidate[], { size, count }: { size: number, count: number }) {
+    const ahead = new Set<string>()
+    if (count < 2) return ahead
+    const sent = new Map<string, number>()
+    for (const { _id, workspaceId } of chosen) {
+      const atWork = (window.live.get(workspaceId) ?? 0) + (sent.get(workspaceId) ?? 0)
+      sent.set(workspaceId, (sent.get(workspaceId) ?? 0) + 1)
+      if (atWork < size / count / 2 && window.credit >= 1) {
+        ahead.add(_id)
+        window.credit--
+      } else window.credit = Math.min(mostCredit, window.credit + 1)
+    }
+    return ahead
+  }
+
+  return {
+    load,
+    isKnown: (queue: Queue) => windows.has(queue),
+    placesOf,
+    choose,
+
+    /** Runs were published. */
+    sent (queue: Queue, runs: ReadonlyArray<{ workspaceId: string }>): void {
+      const window = windowOf(queue)
+      window.total += runs.length
+      for (const { workspaceId } of runs) {
+        window.live.set(workspaceId, (window.live.get(workspaceId) ?? 0) + 1)
+        const bucket = buckets.get(workspaceId)
+        if (bucket !== undefined) bucket.tokens--
+      }
+    },
+
+    /** Notes runs that ended; those of their queues where that makes room for runs that wait. */
+    ended (runs: ReadonlyArray<[queue: string, workspaceId: string]>): Queue[] {
+      for (const [queue, workspaceId] of runs) {
+        const window = windowOf(queue)
+        window.total = Math.max(0, window.total - 1)
+        const left = (window.live.get(workspaceId) ?? 0) - 1
+        if (left > 0) window.live.set(workspaceId, left)
+        else window.live.delete(workspaceId)
+      }
+      const names = new Set(runs.map(([queue]) => queue))
+      return queues.filter((queue) => {
+        if (!names.has(queue) || windowOf(queue).isDry) return false
+        const { free, extra } = sizesOf(queue)
+        return free > 0 || (extra > 0 && windowOf(queue).isUrgent)
+      })
+    },
+
+    setRate (queue: Queue, perSec: number): void { windowOf(queue).startsPerSec = perSec }
+  }
+
+  function newcomers (extra: number, waiting: Record<Lane, number>): Record<Lane, number> {
+    const interactive = Math.min(waiting.interactive, extra)
+    const middle = Math.min(waiting.default, extra - interactive)
+    return { interactive, default: middle, bulk: Math.min(waiting.bulk, extra - interactive - middle) }
+  }
+
+  function countOf ({ live }: Window, others: ReadonlySet<string>): number {
+    let count = live.size
+    for (const workspaceId of others) if (!live.has(workspaceId)) count++
+    return count
+  }
+}
+
+export type Chooser = ReturnType<typeof createChoice>

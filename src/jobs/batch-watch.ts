@@ -1,0 +1,77 @@
+import type { Clock, EventBus, JobDefinition, JobSender, Session, Tx } from '../kernel/index.ts'
+import { batchCompleted } from './batch-events.ts'
+import type { BatchRepository, BatchRow, CallbackKind, NeedRepository } from './repository.ts'
+
+interface Collaborators {
+  batches: BatchRepository
+  needs: NeedRepository
+  jobs: JobSender
+  /** Stands above this slice's plugin: there when a batch ends, not when this is put together. */
+  events: () => Pick<EventBus, 'emit'>
+  jobOf: (name: string) => JobDefinition | undefined
+  tx: Tx
+  clock: Clock
+}
+
+const mostAtOnce = 200
+const unwell = ['dead', 'cancelled', 'expired', 'skipped'] as const
+
+/** What the keeper looks after: ends of batches, and needs of which nobody was told. */
+export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock }: Collaborators) {
+  let after = ''
+
+  async function look (batch: BatchRow): Promise<void> {
+    const { _id, isSealed, callbacks, called } = batch
+    // In this order: what comes in after the look changes the revision that was read before it.
+    const isOver = isSealed && !await batches.hasUnended(_id)
+    const isDue = async (kind: CallbackKind): Promise<boolean> => {
+      if (callbacks[kind] === undefined || called.includes(kind)) return false
+      if (kind === 'death') return await batches.has(_id, ['dead'])
+      return isOver && (kind === 'complete' || !await batches.has(_id, unwell))
+    }
+    const due: CallbackKind[] = []
+    for (const kind of ['death', 'success', 'complete'] as const) if (await isDue(kind)) due.push(kind)
+    if (!isOver && due.length === 0) return
+    await tx(async (session) => { await advance(session, batch, due, isOver) })
+  }
+
+  async function advance (
+    session: Session, batch: BatchRow, due: readonly CallbackKind[], isOver: boolean
+  ): Promise<void> {
+    const { _id: batchId, workspaceId, name, callbacks } = batch
+    if (!await batches.advance(session, batch, due, isOver ? clock.now() : undefined)) return
+    for (const kind of due) {
+      const callback = callbacks[kind]
+      const job = callback === undefined ? undefined : jobOf(callback.job)
+      // A job that this version does not know: the transaction fails, and a leader that knows it does it.
+      if (callback === undefined || job === undefined) throw new Error(`nobody knows the job of ${batchId} ${kind}`)
+      await jobs.add(session, job, callback.data as never, {
+        key: `batch:${batchId}:${kind}`, workspaceId, ...(callback.lane === undefined ? {} : { lane: callback.lane })
+      })
+    }
+    if (!isOver) return
+    await events().emit(session, batchCompleted, { batchId, name }, { type: 'batch', id: batchId }, { workspaceId })
+  }
+
+  return {
+    /** Looks at some of the open batches, the next ones each time. */
+    async batches (): Promise<void> {
+      const open = await batches.open(after, mostAtOnce)
+      after = open.length < mostAtOnce ? '' : open.at(-1)?._id ?? ''
+      for (const batch of open) await look(batch)
+    },
+
+    /** Tells those who wait for a run that ended outside of a worker; queues that got runs. */
+    async needs (): Promise<string[]> {
+      const ended = await needs.unsettled(mostAtOnce)
+      const queues: string[] = []
+      for (const one of ended) {
+        const settled = await tx(async (session) => await needs.settle(session, [one], clock.now()))
+        queues.push(...settled.queues)
+      }
+      return [...new Set(queues)]
+    }
+  }
+}
+
+export type BatchWatch = ReturnType<typeof createBatchWatch>

@@ -1,0 +1,129 @@
+import type { Db } from 'mongodb'
+import type { Lane, RunState, Session } from '../../kernel/index.ts'
+import { expiryOf, type RunRow } from '../run.ts'
+
+export interface StoredCallback { job: string, data: unknown, lane?: Lane }
+
+export type CallbackKind = 'complete' | 'success' | 'death'
+
+/** A document of `jobs.batches`. */
+export interface BatchRow {
+  _id: string
+  workspaceId: string
+  name: string
+  isSealed: boolean
+  /** Pages that entered. */
+  pages: number
+  /** Open until every run has ended and the batch is sealed. */
+  state: 'open' | 'complete'
+  callbacks: Partial<Record<CallbackKind, StoredCallback>>
+  /** Kinds whose run was made. */
+  called: CallbackKind[]
+  /** Rises with everything that may bring runs in. */
+  rev: number
+  counts?: Partial<Record<RunState, number>>
+  countedAt?: Date
+  createdAt: Date
+  completedAt?: Date
+  expireAt?: Date
+}
+
+const keptMs = 90 * 86_400_000
+const unended = { $in: ['blocked', 'pending', 'published', 'running'] as RunState[] }
+
+export type BatchRepository = ReturnType<typeof createBatchRepository>
+
+/** Batches; how many of their runs are left is asked, never counted along. */
+export function createBatchRepository (db: Db) {
+  const rows = db.collection<BatchRow>('jobs.batches')
+  const runs = db.collection<RunRow>('jobs.runs')
+
+  return {
+    async insert (session: Session, batch: BatchRow): Promise<void> {
+      await rows.insertOne(batch, { session })
+    },
+
+    async find (workspaceIds: readonly string[] | undefined, id: string): Promise<BatchRow | undefined> {
+      return await rows.findOne(
+        { _id: id, ...(workspaceIds !== undefined && { workspaceId: { $in: [...workspaceIds] } }) }) ?? undefined
+    },
+
+    async findIn (session: Session, id: string): Promise<BatchRow | undefined> {
+      return await rows.findOne({ _id: id }, { session }) ?? undefined
+    },
+
+    /** Makes room for a page; false where the batch has other pages, is sealed or complete. */
+    async enter (session: Session, id: string, page: number): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        { _id: id, state: 'open', isSealed: false, pages: page }, { $inc: { pages: 1, rev: 1 } }, { session })
+      return matchedCount === 1
+    },
+
+    /** Makes sure that a batch does not complete while a run enters; false where it is complete. */
+    async touch (session: Session, workspaceId: string, id: string): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        { _id: id, workspaceId, state: 'open' }, { $inc: { rev: 1 } }, { session })
+      return matchedCount === 1
+    },
+
+    async seal (session: Session | undefined, id: string): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        { _id: id }, { $set: { isSealed: true }, $inc: { rev: 1 } }, { ...(session && { session }) })
+      return matchedCount === 1
+    },
+
+    /** Open batches behind an id, in order of id (P). */
+    async open (after: string, limit: number): Promise<BatchRow[]> {
+      return await rows.find({ state: 'open', _id: { $gt: after } }).sort({ _id: 1 }).limit(limit).toArray()
+    },
+
+    async hasUnended (id: string): Promise<boolean> {
+      return await runs.findOne({ batchId: id, state: unended }, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Whether one of its runs ended so. */
+    async has (id: string, states: readonly RunState[]): Promise<boolean> {
+      return await runs.findOne({ batchId: id, state: { $in: [...states] } }, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Notes that callbacks were made, and the end, unless something came in since it was read. */
+    async advance (
+      session: Session, { _id, rev }: BatchRow, called: readonly CallbackKind[], completedAt?: Date
+    ): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne({ _id, rev, state: 'open' }, {
+        $addToSet: { called: { $each: [...called] } },
+        $inc: { rev: 1 },
+        ...(completedAt && {
+          $set: { state: 'complete', completedAt, expireAt: new Date(completedAt.getTime() + keptMs) }
+        })
+      }, { session })
+      return matchedCount === 1
+    },
+
+    /** Counts its runs by state, and keeps what it counted. */
+    async count (id: string, now: Date): Promise<Partial<Record<RunState, number>>> {
+      const found = await runs.aggregate<{ _id: RunState, count: number }>([
+        { $match: { batchId: id } }, { $group: { _id: '$state', count: { $sum: 1 } } }
+      ]).toArray()
+      const counts = Object.fromEntries(found.map(({ _id, count }) => [_id, count]))
+      await rows.updateOne({ _id: id }, { $set: { counts, countedAt: now } })
+      return counts
+    },
+
+    /** Ends what waits and tells what runs that nobody wants it; how many. */
+    async cancel (id: string, cancel: { reason: string, by: string, at: Date }): Promise<number> {
+      const now = cancel.at
+      const { modifiedCount } = await runs.updateMany(
+        { batchId: id, state: { $in: ['blocked', 'pending', 'published'] } },
+        {
+          $set: {
+            state: 'cancelled', isLive: false, heldBy: null, cancel, endedAt: now, updatedAt: now,
+            ...expiryOf('cancelled', now.getTime())
+          }
+        })
+      const running = await runs.updateMany(
+        { batchId: id, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+      return modifiedCount + running.modifiedCount
+    }
+  }
+}
