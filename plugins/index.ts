@@ -28,6 +28,7 @@ import mongo from './mongo.ts'
 import pubsub from './pubsub.ts'
 import queue from './queue.ts'
 import storage from './storage.ts'
+import tables from './tables.ts'
 import telemetry from './telemetry.ts'
 
 export { startWorkerHealth } from './http/health.ts'
@@ -67,12 +68,14 @@ async function capabilities (app: FastifyInstance, { role, config, groups, offli
   await app.register(cache, { ...config.redis, environment: config.environment, offline })
   await app.register(pubsub, { ...config.redis, offline })
   await app.register(queue, {
-    ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline
+    ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version,
+    standing: config.jobs, offline
   })
   await app.register(events, { offline })
   await app.register(breaker)
   await app.register(fetch, { ...config.fetch, version: config.version, scratchDir: config.scratchDir, offline })
   await app.register(storage, { offline })
+  await app.register(tables)
   if (role === 'worker') await app.register(images, { offline })
   await app.register(mail, { ...config.mail, offline })
   await app.register(analytics)

@@ -13,6 +13,7 @@ import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { decorateStanding, type StandingOptions } from './queue/standing.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -22,6 +23,8 @@ export interface QueueOptions {
   groups: readonly string[]
   partitions: number
   codeVersion?: string
+  /** Backups, reports and what else stands in the timetable; without it backups are refused. */
+  standing?: StandingOptions
   offline?: boolean
 }
 
@@ -42,8 +45,10 @@ declare module 'fastify' {
   }
 }
 
+const noStanding: StandingOptions = { backupKey: null, backupStore: 'storage', logDir: '' }
+
 export default fp<QueueOptions>(async function queue (app, options) {
-  const { prefix, role, groups, codeVersion = '0', offline = false } = options
+  const { prefix, role, groups, codeVersion = '0', standing = noStanding, offline = false } = options
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
   const bindings = createBindings(app.registry)
@@ -74,6 +79,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
+  decorateStanding(app, standing, codeVersion)
   if (offline) return
 
   app.healthChecks.add({

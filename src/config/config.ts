@@ -33,7 +33,15 @@ export interface Config {
   mail: { driver: 'smtp' | 'capture', url: string, from: string }
   fetch: { allow: readonly string[], contact: string }
   media: { scanner: 'clamd' | 'none' }
-  jobs: { partitions: number }
+  jobs: {
+    partitions: number
+    /** Null: backups are refused. */
+    backupKey: Buffer | null
+    /** A folder, or `storage`. */
+    backupStore: string
+    /** Empty: no log files of ours lie on the disk. */
+    logDir: string
+  }
   live: {
     origins: readonly string[]
     maxConnections: number

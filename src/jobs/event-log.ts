@@ -81,7 +81,8 @@ function toRow (
   }
 }
 
-function toEvent ({ _id, type, v, workspaceId, subject, data, at, cause, actor }: EventRow): DomainEvent {
+/** A row of the log as its hearers see it. */
+export function toEvent ({ _id, type, v, workspaceId, subject, data, at, cause, actor }: EventRow): DomainEvent {
   return {
     id: _id, type, v, workspaceId, subject, data, at: at.toISOString(),
     cause: cause ?? null, actor: actor ?? null, isReplay: false
