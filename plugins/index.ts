@@ -29,6 +29,7 @@ import pubsub from './pubsub.ts'
 import queue from './queue.ts'
 import type { OwnProcess } from './queue/own-process.ts'
 import storage from './storage.ts'
+import tables from './tables.ts'
 import telemetry from './telemetry.ts'
 
 export { startWorkerHealth } from './http/health.ts'
@@ -78,12 +79,13 @@ async function capabilities (app: FastifyInstance, { role, config, groups, own, 
   await app.register(pubsub, { ...config.redis, offline })
   await app.register(queue, {
     ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline,
-    limits: { drainMs: config.jobs.drainMs }, ...(own && { own })
+    limits: { drainMs: config.jobs.drainMs }, standing: config.jobs, ...(own && { own })
   })
   await app.register(events, { offline })
   await app.register(breaker)
   await app.register(fetch, { ...config.fetch, version: config.version, scratchDir: config.scratchDir, offline })
   await app.register(storage, { offline })
+  await app.register(tables)
   if (role === 'worker') await app.register(images, { offline })
   await app.register(mail, { ...config.mail, offline })
   await app.register(analytics)

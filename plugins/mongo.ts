@@ -23,6 +23,10 @@ declare module '../src/kernel/tx.ts' {
   interface SessionTypes { session: ClientSession }
 }
 
+declare module '../src/kernel/invariants.ts' {
+  interface StoreTypes { store: Db }
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     db: Db

@@ -20,6 +20,7 @@ import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { addScheduling } from './queue/scheduling.ts'
 import { buildSender } from './queue/sending.ts'
+import { decorateStanding, type StandingOptions } from './queue/standing.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -32,6 +33,8 @@ export interface QueueOptions {
   /** Where the process is the worker's own: solo children, the watchdog and its replacement. */
   own?: OwnProcess
   limits?: Partial<RuntimeLimits>
+  /** Backups, reports and what else stands in the timetable; without it backups are refused. */
+  standing?: StandingOptions
   offline?: boolean
 }
 
@@ -54,8 +57,10 @@ declare module 'fastify' {
   }
 }
 
+const noStanding: StandingOptions = { backupKey: null, backupStore: 'storage', logDir: '' }
+
 export default fp<QueueOptions>(async function queue (app, options) {
-  const { prefix, role, groups, codeVersion = '0', own, offline = false } = options
+  const { prefix, role, groups, codeVersion = '0', own, standing = noStanding, offline = false } = options
   const limits = { ...runtimeLimits, ...options.limits }
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
@@ -94,6 +99,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
   decorateOperating(app, waker)
+  decorateStanding(app, standing, codeVersion)
   if (offline) return
 
   app.healthChecks.add({

@@ -1,9 +1,28 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { replayEvents, replayLetters } from '../src/jobs/index.ts'
+import {
+  backUpDatabase, buildReport, clearRecords, proveBackup, rebuildProjection, replayEvents, replayLetters,
+  startDailyReports
+} from '../src/jobs/index.ts'
+import { projectorsOf, type DomainEvent } from '../src/kernel/index.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(replayLetters, async (ctx) => await app.letters.carry(ctx))
   app.handleJob(replayEvents, async (ctx) => await app.eventLog.carry(ctx))
+  app.handleJob(clearRecords, async (ctx) => await app.clearing.run(ctx))
+  app.handleJob(backUpDatabase, app.backups.backUp)
+  app.handleJob(proveBackup, app.backups.prove)
+  app.handleJob(buildReport, app.reports.build)
+  app.handleJob(startDailyReports, async (ctx) => await app.reports.startDaily(ctx))
+  app.handleJob(rebuildProjection, app.projections.rebuild)
+
+  for (const projection of app.registry.projections.values()) {
+    for (const subscriber of projectorsOf(projection)) {
+      app.onEvent(subscriber, async (event, ctx) => {
+        await app.projections.apply(projection, event as DomainEvent, ctx)
+      })
+    }
+  }
+  app.addHook('onReady', async () => { await app.projections.startLate() })
 }
 
 export default jobs

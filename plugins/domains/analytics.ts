@@ -2,7 +2,7 @@ import fp from 'fastify-plugin'
 import {
   AnalyticsAlerts, AnalyticsError, AnalyticsLive, alertFired, alertResolved, announceFired, announceResolved,
   collections, createAlertEvaluator, createAlertRepository, createAnalyticsAccess, createAnalyticsRepository,
-  createAnalyticsService, createFold, createQueries, keptKind, permissions, schemas, type AnalyticsService
+  createAnalyticsService, createFold, createQueries, keptKind, permissions, retentions, schemas, type AnalyticsService
 } from '../../src/analytics/index.ts'
 import {
   defineSubscriber, leaveNote, type AnalyticsMapping, type SubscriberDefinition
@@ -42,6 +42,7 @@ export default fp(async function analyticsDomain (app) {
     topics: [AnalyticsLive, AnalyticsAlerts],
     permissions,
     collections,
+    retentions,
     schemas
   })
   app.live.bind(AnalyticsLive, { lossy: true })

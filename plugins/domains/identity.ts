@@ -29,8 +29,9 @@ export default fp<IdentityOptions>(async function identity (app, { masterKeys })
     collections,
     schemas
   })
+  const repositories = createRepositories(app.db)
   const { service, keyRing, authenticator } = createIdentity({
-    repositories: createRepositories(app.db),
+    repositories,
     masterKeys,
     permissions: () => app.registry.permissions,
     isRedisReady: () => app.redis.status === 'ready',
@@ -42,6 +43,7 @@ export default fp<IdentityOptions>(async function identity (app, { masterKeys })
     log: app.log
   })
   app.decorate('identity', service)
+  app.setWorkspaceDirectory(repositories.workspaces)
   app.decorate('keyRing', keyRing)
   if (app.hasDecorator('setAuthenticator')) app.setAuthenticator(authenticator)
 

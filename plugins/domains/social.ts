@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { presentProgress } from '../../src/fetch/index.ts'
 import { isDomainError, systemActor } from '../../src/kernel/index.ts'
 import {
-  SocialError, accountTopic, analytics, collections, createSocialRepositories, createSocialService, downloadsTopic,
+  SocialError, accountTopic, analytics, collections, createDailyReport, createSocialRepositories, createSocialService, downloadsTopic,
   events, feedTopic, jobs, permissions, schemas, subscribers, topics, type SocialService
 } from '../../src/social/index.ts'
 
@@ -14,6 +14,7 @@ declare module 'fastify' {
 }
 
 export default fp<SocialOptions>(async function social (app, { publicUrl }) {
+  const repositories = createSocialRepositories(app.db)
   app.declare({
     domain: 'social',
     errors: SocialError,
@@ -24,11 +25,12 @@ export default fp<SocialOptions>(async function social (app, { publicUrl }) {
     permissions,
     analytics,
     collections,
+    reports: [createDailyReport(repositories.reports)],
     schemas
   })
   const { fetch, breakers, keyRing, jobs: sender, live, bus, tx, clock } = app
   const service = createSocialService({
-    repositories: createSocialRepositories(app.db),
+    repositories,
     fetch,
     breakers,
     keyRing,

@@ -1,17 +1,21 @@
 import type { FastifyPluginAsync } from 'fastify'
+import backups from './backups.ts'
 import batches from './batches.ts'
 import events from './events.ts'
 import letters from './letters.ts'
 import live from './live.ts'
 import operations from './operations.ts'
 import queues from './queues.ts'
+import reports from './reports.ts'
 import runs from './runs.ts'
 import schedules, { scheduleSlots } from './schedules.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
   await app.register(live)
   await app.register(operations)
-  for (const routes of [runs, queues, letters, events, batches]) await app.register(routes, { prefix: '/jobs' })
+  for (const routes of [runs, queues, letters, events, batches, backups, reports]) {
+    await app.register(routes, { prefix: '/jobs' })
+  }
   await app.register(schedules)
   await app.register(scheduleSlots)
 }

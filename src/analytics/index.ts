@@ -8,6 +8,7 @@ export { collections } from './indexes.ts'
 export { partitionCount } from './keys.ts'
 export { createQueries } from './query.ts'
 export { createAnalyticsRepository } from './repository.ts'
+export { retentions } from './retention.ts'
 export {
   AlertPageSchema, AlertSchema, EventNamesSchema, IncomingEventsSchema, IngestResultSchema, LiveMetricsSchema,
   NewAlertSchema, QuerySchema, TableSchema, schemas

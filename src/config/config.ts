@@ -43,6 +43,12 @@ export interface Config {
     partitions: number
     /** How long a worker that ends waits for its runs. */
     drainMs: number
+    /** Null: backups are refused. */
+    backupKey: Buffer | null
+    /** A folder, or `storage`. */
+    backupStore: string
+    /** Empty: no log files of ours lie on the disk. */
+    logDir: string
   }
   live: {
     origins: readonly string[]

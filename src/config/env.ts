@@ -132,6 +132,16 @@ export const envVariables = [
   },
   { name: 'MEDIA_SCANNER', description: 'Virus scanner; none only outside production', oneOf: ['clamd', 'none'] },
   { name: 'DOMAINS', description: 'Domains that are switched on, separated by commas, or all', default: 'all' },
+  {
+    name: 'BACKUP_KEY',
+    description: 'Key of the backups, 32 random bytes in base64 or hex; without it backups are refused',
+    isSecret: true
+  },
+  {
+    name: 'BACKUP_STORE',
+    description: 'Folder for backups, or the word storage; backups below DATA_DIR when unset'
+  },
+  { name: 'LOG_DIR', description: 'Folder whose rotated log files are cleared by age and size; none when unset' },
   { name: 'JOBS_PARTITIONS', description: 'Partitions of the queues', default: '1', isInteger: { min: 1, max: 256 } },
   {
     name: 'JOBS_DRAIN_S',

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { domains, type Config, type Domain, type Environment } from './config.ts'
 import { envVariables, type EnvName, type EnvVariable } from './env.ts'
-import { parseMasterKeys } from './master-keys.ts'
+import { parseMasterKeys, parseSecretKey } from './master-keys.ts'
 
 export type { Config, Domain, Environment } from './config.ts'
 export { envVariables, type EnvName, type EnvVariable } from './env.ts'
@@ -91,7 +91,13 @@ function build (values: Values, problems: string[]): Config {
       }
     },
     media: { scanner: (values.MEDIA_SCANNER === '' ? 'none' : values.MEDIA_SCANNER) as 'clamd' | 'none' },
-    jobs: { partitions: Number(values.JOBS_PARTITIONS), drainMs: Number(values.JOBS_DRAIN_S) * 1000 },
+    jobs: {
+      partitions: Number(values.JOBS_PARTITIONS),
+      drainMs: Number(values.JOBS_DRAIN_S) * 1000,
+      backupKey: values.BACKUP_KEY === '' ? null : parseSecretKey('BACKUP_KEY', values.BACKUP_KEY, problems),
+      backupStore: readBackupStore(values),
+      logDir: values.LOG_DIR === '' ? '' : resolve(values.LOG_DIR)
+    },
     live: {
       origins: list(values.LIVE_ORIGINS),
       maxConnections: Number(values.LIVE_MAX_CONNECTIONS),
@@ -138,6 +144,12 @@ const needs: Partial<Record<Domain, readonly Domain[]>> = {
   media: ['identity'],
   analytics: ['identity'],
   notifications: ['identity']
+}
+
+/** Backups lie beside the data unless they are told to go elsewhere: better than none, and no second machine. */
+function readBackupStore ({ BACKUP_STORE, DATA_DIR }: Values): string {
+  if (BACKUP_STORE === 'storage') return BACKUP_STORE
+  return BACKUP_STORE === '' ? join(resolve(DATA_DIR), 'backups') : resolve(BACKUP_STORE)
 }
 
 function readDomains (value: string, problems: string[]): readonly Domain[] {

@@ -17,6 +17,14 @@ export function parseMasterKeys (text: string, problems: string[]): MasterKey[] 
   })
 }
 
+/** The one key of a variable; what is wrong is said without the value. */
+export function parseSecretKey (name: string, text: string, problems: string[]): Buffer | null {
+  const bytes = decode(text.trim())
+  const problem = bytesProblemOf(bytes)
+  if (problem !== undefined) problems.push(`${name} ${problem}.`)
+  return bytes ?? null
+}
+
 /** The text of `MASTER_KEYS` kept below the data folder (mode 0600), made at the first call; not for production. */
 export function createMasterKeys (dataDir: string): string {
   const file = join(dataDir, 'master-keys')
@@ -38,6 +46,10 @@ function decode (value: string): Buffer | undefined {
 
 function problemOf (id: string, bytes: Buffer | undefined): string | undefined {
   if (!/^[a-z0-9]{1,16}$/.test(id)) return 'needs the form id:bytes, the id of at most 16 lower-case letters and digits'
+  return bytesProblemOf(bytes)
+}
+
+function bytesProblemOf (bytes: Buffer | undefined): string | undefined {
   if (bytes?.length !== 32) return 'is not 32 bytes in base64, base64url or hex'
   if (new Set(bytes).size < 20) return 'has fewer than 20 different bytes; draw it at random'
   if (bytes.every((byte) => byte >= 0x20 && byte < 0x7f)) return 'is readable text; draw it at random'

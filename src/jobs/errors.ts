@@ -23,5 +23,16 @@ export const JobsError = defineErrors('jobs', {
   replay_loop: { kind: 'conflict', message: 'The run was replayed three times already and still dies.' },
   replay_refused: { kind: 'conflict', message: 'This is not replayed: its effect must not happen again.' },
   queue_unknown: { kind: 'not_found', message: 'No queue has this name.' },
+  report_not_found: { kind: 'not_found', message: 'No report has this name.' },
+  projection_not_found: { kind: 'not_found', message: 'No projection has this name.' },
+  backup_not_found: { kind: 'not_found', message: 'No backup has this id, or nothing of it is stored any more.' },
+  backup_key_missing: {
+    kind: 'conflict', message: 'Backups need a key: set BACKUP_KEY to 32 random bytes in base64 or hex.'
+  },
+  backup_window: {
+    kind: 'conflict', message: 'The database was too large to be read while the server remembers one instant of it.'
+  },
+  backup_damaged: { kind: 'conflict', message: 'The backup is damaged.' },
+  disk: { kind: 'unavailable', message: 'There is no room left where this should be stored.' },
   stale_version: { kind: 'conflict', message: 'The subject has an event of this version already.' }
 })

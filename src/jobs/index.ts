@@ -1,5 +1,11 @@
 export { permissions } from './access.ts'
 export { createBacklogGuard, type BacklogGuard } from './backlog.ts'
+export { createFolderStore } from './backup/folder-store.ts'
+export { readManifest } from './backup/manifest.ts'
+export { presentBackup } from './backup/present.ts'
+export { checkParts, compareData, compareShapes, indexExpiring, restoreInto } from './backup/restorer.ts'
+export { createBackupService, type BackupService } from './backup/service.ts'
+export { createStorageStore } from './backup/storage-store.ts'
 export { createBatchControl, type BatchControl } from './batch-control.ts'
 export { batchCompleted } from './batch-events.ts'
 export { BatchCancelSchema, BatchSchema, WorkflowSchema, batchSchemas } from './batch-schemas.ts'
@@ -24,17 +30,20 @@ export { nextConcurrency } from './loop-guard.ts'
 export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityAhead, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
+export { createProjectionService, type ProjectionService } from './projections/service.ts'
 export { createQueueControl, type QueueControl } from './queue-control.ts'
 export { createRecurrence } from './recurrence.ts'
+export { createReportService, type ReportService } from './reports/service.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
   allot, contestOrder, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
-  createBatchRepository, createCandidateRepository, createClaimRepository, createControlRepository,
-  createDedupeRepository, createEventPages, createEventRepository, createLeaseRepository, createLetterRepository,
-  createNeedRepository, createPauseRepository, createPoisonRepository, createRelayRepository, createResourceRepository,
-  createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository, createSlotRepository,
+  createBackupRepository, createBatchRepository, createCandidateRepository, createClaimRepository,
+  createClearingRepository, createControlRepository, createDedupeRepository, createDumpRepository, createEventPages,
+  createEventRepository, createLeaseRepository, createLetterRepository, createNeedRepository, createPauseRepository,
+  createPoisonRepository, createProjectionRepository, createRelayRepository, createReportRepository,
+  createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository, createSlotRepository,
   createSubscriberRepository, createWorkerRepository,
   type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
   type LeaseRepository, type Letter, type Outcome, type Pause, type PauseRepository, type RelayRepository,
@@ -42,6 +51,7 @@ export {
   type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
+export { createClearing, type Clearing } from './retention/service.ts'
 export { createRuleService, type RuleService } from './rules.ts'
 export { createRunControl, type RunControl } from './run-control.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
@@ -67,6 +77,17 @@ export {
 } from './schemas.ts'
 export { createJobSender, workspaceOf } from './sender.ts'
 export { createQuarantine, type Quarantine } from './solo.ts'
+export { standingPermissions } from './standing/access.ts'
+export { standingEvents } from './standing/events.ts'
+export { standingCollections } from './standing/indexes.ts'
+export { standingInvariants } from './standing/invariants.ts'
+export {
+  backUpDatabase, buildReport, clearRecords, proveBackup, rebuildProjection, standingJobs, startDailyReports
+} from './standing/jobs.ts'
+export {
+  BackupPageSchema, BackupQuerySchema, NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams,
+  ReportRunSchema, standingSchemas
+} from './standing/schemas.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'

@@ -103,6 +103,8 @@ export const collections: readonly CollectionDefinition[] = [
         partialFilterExpression: { 'subject.version': { $exists: true } }
       },
       { name: 'type', keys: { workspaceId: 1, type: 1, _id: 1 } },
+      // Projections are folded from the log of all workspaces.
+      { name: 'log', keys: { type: 1, _id: 1 } },
       // Each type says how long its log is kept; types kept for ever have no such time.
       { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
     ]

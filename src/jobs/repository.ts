@@ -1,3 +1,4 @@
+export { createBackupRepository, type BackupRepository, type BackupRow } from './repository/backups.ts'
 export {
   createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
 } from './repository/claims.ts'
@@ -21,6 +22,19 @@ export { createPoisonRepository, type PoisonRepository } from './repository/pois
 export { createRelayRepository, type Delivery, type RelayRepository } from './repository/relay.ts'
 export { createResourceRepository, type ResourceRepository, type Taking } from './repository/resources.ts'
 export { createRuleRepository, type RuleRepository, type RuleRow } from './repository/rules.ts'
+export {
+  createClearingRepository, placeOf, type ClearingRepository
+} from './repository/clearings.ts'
+export {
+  createDumpRepository, isBeyondWindow, isShapeChanged, type CollectionShape, type DumpRepository, type Snapshot
+} from './repository/dump.ts'
+export {
+  createProjectionRepository,
+  type ProjectedRow, type ProjectionPlace, type ProjectionRepository, type VersionedEvent
+} from './repository/projections.ts'
+export { createReportRepository, type ReportFile, type ReportRepository, type ReportRow } from './repository/reports.ts'
+export { createRestoreRepository, type RestoreRepository } from './repository/restore.ts'
+export { createRunFindings } from './repository/run-findings.ts'
 export { createRunRepository, type RunRepository } from './repository/runs.ts'
 export { createShareRepository, type Share, type ShareRepository } from './repository/shares.ts'
 export { createSubscriberRepository, type SubscriberRepository, type SubscriberRow } from './repository/subscribers.ts'

@@ -4,6 +4,7 @@ export {
   definePermissions, rateClasses,
   type Authenticator, type PermissionDefinition, type Proof, type ProofInput, type RateClass, type RouteAuth
 } from './auth.ts'
+export type { BackupStore } from './backups.ts'
 export type { Clock } from './clock.ts'
 export { currentContext, leaveNote, withContext, withNotes, type Cause, type Context } from './context.ts'
 export { createCursors, toPage, type CursorValues, type Cursors } from './cursors.ts'
@@ -26,6 +27,9 @@ export {
 export { msOfUuidv7, uuidv7 } from './ids.ts'
 export type { CollectionDefinition, IndexDefinition } from './indexes.ts'
 export {
+  defineInvariant, type InvariantDefinition, type RestoredBackup, type Store, type StoreTypes
+} from './invariants.ts'
+export {
   defineJob, lanes, queues,
   type AddOptions, type AddedRun, type Dedupe, type EventHandler, type EventsHandler, type JobContext,
   type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
@@ -40,14 +44,21 @@ export { defineResource, everything, type Blackout, type ResourceDefinition } fr
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'
 export type { LeaseTurn, Leases } from './leases.ts'
 export type { Mail, MailCapture, SendMail } from './mail.ts'
+export { defineProjection, projectorsOf, type ProjectionDefinition, type ProjectionState } from './projections.ts'
 export type { Dst, Occurrence, Recurrence, RecurrenceSpec, Recurring } from './recurrence.ts'
 export { createRegistry, type Declarations, type Registry } from './registry.ts'
+export {
+  defineReport, reportPeriods,
+  type ReportContext, type ReportDefinition, type ReportPeriod, type WorkspaceDirectory
+} from './reports.ts'
+export { defineRetention, type RetentionDefinition } from './retention.ts'
 export {
   defineSchedule, misfires, overlaps, withPolicy,
   type Misfire, type Overlap, type ScheduleDefinition, type SchedulePolicy
 } from './schedules.ts'
 export type { Cache, Script, ScriptRunner } from './scripts.ts'
 export { StorageError, type Storage, type StoredObject } from './storage.ts'
+export { tableFormats, type Cell, type TableColumn, type TableFormat, type TableRow, type Tables } from './tables.ts'
 export {
   channelOf, defineTopic,
   type Bus, type DocumentBinding, type DurableBinding, type Live, type LiveDocument, type PublishInput, type Published,

@@ -4,9 +4,13 @@ import type { PermissionDefinition } from './auth.ts'
 import type { ErrorDefinition, ErrorTable } from './errors.ts'
 import type { EventDefinition, SubscriberDefinition } from './events.ts'
 import type { CollectionDefinition } from './indexes.ts'
+import type { InvariantDefinition } from './invariants.ts'
 import type { JobDefinition } from './jobs.ts'
 import type { ResourceDefinition } from './resources.ts'
 import type { ScheduleDefinition } from './schedules.ts'
+import { projectorsOf, type ProjectionDefinition } from './projections.ts'
+import type { ReportDefinition } from './reports.ts'
+import type { RetentionDefinition } from './retention.ts'
 import type { TopicDefinition } from './topics.ts'
 
 /** What a domain or slice declares as data; handed to the app by its plugin, in every process. */
@@ -22,6 +26,11 @@ export interface Declarations {
   permissions?: readonly PermissionDefinition[]
   analytics?: readonly AnalyticsMapping[]
   collections?: readonly CollectionDefinition[]
+  retentions?: readonly RetentionDefinition[]
+  invariants?: readonly InvariantDefinition[]
+  reports?: readonly ReportDefinition[]
+  /** Their subscribers are declared with them. */
+  projections?: readonly ProjectionDefinition[]
   /** Components of the OpenAPI document; each has an `$id`. */
   schemas?: readonly TSchema[]
 }
@@ -38,6 +47,10 @@ export interface Registry {
   permissions: ReadonlyMap<string, PermissionDefinition>
   analytics: readonly AnalyticsMapping[]
   collections: ReadonlyMap<string, CollectionDefinition>
+  retentions: ReadonlyMap<string, RetentionDefinition>
+  invariants: ReadonlyMap<string, InvariantDefinition>
+  reports: ReadonlyMap<string, ReportDefinition>
+  projections: ReadonlyMap<string, ProjectionDefinition>
   schemas: ReadonlyMap<string, TSchema>
   declare (declarations: Declarations): void
 }
@@ -55,6 +68,10 @@ export function createRegistry (): Registry {
     topics: new Map<string, TopicDefinition>(),
     permissions: new Map<string, PermissionDefinition>(),
     collections: new Map<string, CollectionDefinition>(),
+    retentions: new Map<string, RetentionDefinition>(),
+    invariants: new Map<string, InvariantDefinition>(),
+    reports: new Map<string, ReportDefinition>(),
+    projections: new Map<string, ProjectionDefinition>(),
     schemas: new Map<string, TSchema>()
   }
   function add<T> (map: Map<string, T>, kind: string, name: string, value: T, domain: string): void {
@@ -81,6 +98,11 @@ export function createRegistry (): Registry {
       all(maps.topics, 'topic', declared.topics, named)
       all(maps.permissions, 'permission', declared.permissions, named)
       all(maps.collections, 'collection', declared.collections, named)
+      all(maps.retentions, 'retention', declared.retentions, named)
+      all(maps.invariants, 'invariant', declared.invariants, named)
+      all(maps.reports, 'report', declared.reports, named)
+      all(maps.projections, 'projection', declared.projections, named)
+      all(maps.subscribers, 'subscriber', declared.projections?.flatMap(projectorsOf), named)
       all(maps.schemas, 'schema', declared.schemas, componentName)
       analytics.push(...declared.analytics ?? [])
     }

@@ -1,6 +1,7 @@
 export { permissions } from './access.ts'
 export { analytics } from './analytics.ts'
 export { SocialError } from './errors.ts'
+export { createDailyReport } from './daily-report.ts'
 export { events } from './events.ts'
 export { collections } from './indexes.ts'
 export { disconnectAccount, fetchAsset, jobs, probeAccount, syncAccount } from './jobs.ts'

@@ -14,7 +14,8 @@ export interface MemberRecord {
 
 export type NewMember = Omit<MemberRecord, 'status'>
 
-type WorkspaceRow = Omit<WorkspaceRecord, 'id'> & { _id: string }
+/** A workspace without a zone lives by UTC. */
+type WorkspaceRow = Omit<WorkspaceRecord, 'id'> & { _id: string, zone?: string }
 type MemberRow = Omit<MemberRecord, 'id'> & { _id: string }
 
 export type WorkspaceRepository = ReturnType<typeof createWorkspaceRepository>
@@ -28,6 +29,17 @@ export function createWorkspaceRepository (db: Db) {
       const { upsertedCount } = await workspaces.updateOne(
         { slug }, { $setOnInsert: { _id: id, ...workspace } }, { session, upsert: true })
       return upsertedCount === 1
+    },
+
+    /** Workspaces in ascending id (P: the installation's own work goes through all of them). */
+    async page (after: string | undefined, limit: number): Promise<Array<{ id: string, zone: string }>> {
+      const rows = await workspaces.find(after === undefined ? {} : { _id: { $gt: after } }, { projection: { zone: 1 } })
+        .sort({ _id: 1 }).limit(limit).toArray()
+      return rows.map(({ _id, zone = 'UTC' }) => ({ id: _id, zone }))
+    },
+
+    async zoneOf (workspaceId: string): Promise<string | undefined> {
+      return (await workspaces.findOne({ _id: workspaceId }, { projection: { zone: 1 } }))?.zone
     },
 
     async findBySlug (slug: string): Promise<WorkspaceRecord | undefined> {

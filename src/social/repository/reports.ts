@@ -1,4 +1,5 @@
 import type { Db, Document } from 'mongodb'
+import type { AccountRow } from './accounts.ts'
 import type { PostRow } from './posts.ts'
 
 export interface ReportRange { workspaceId: string, accountIds: readonly string[], from: Date, to: Date, zone: string }
@@ -7,6 +8,7 @@ type Row = Record<string, string | number>
 
 const index = 'published'
 const mostRows = 1000
+const accountPage = 100
 
 const sums = {
   posts: { $sum: 1 },
@@ -20,6 +22,7 @@ export type ReportRepository = ReturnType<typeof createReportRepository>
 /** Reports as pipelines over one index: account and time first, capped in time and rows (`social.md` 4.10). */
 export function createReportRepository (db: Db) {
   const posts = db.collection<PostRow>('social.posts')
+  const accounts = db.collection<AccountRow>('social.accounts')
 
   async function run (range: ReportRange, stages: Document[]): Promise<Row[]> {
     return await posts.aggregate<Row>([{ $match: matchOf(range) }, ...stages], {
@@ -28,6 +31,27 @@ export function createReportRepository (db: Db) {
   }
 
   return {
+    /** A row for each account of the workspace, in the order of their ids; accounts without a post too. */
+    async * engagementByAccount (
+      { workspaceId, from, to }: Omit<ReportRange, 'accountIds' | 'zone'>
+    ): AsyncGenerator<Row> {
+      for (let after = ''; ;) {
+        const page = await accounts.find({ workspaceId, _id: { $gt: after } }, { projection: { handle: 1, instance: 1 } })
+          .sort({ _id: 1 }).limit(accountPage).toArray()
+        const accountIds = page.map(({ _id }) => _id)
+        const found = page.length === 0
+          ? []
+          : await run({ workspaceId, accountIds, from, to, zone: 'UTC' }, [{ $group: { _id: '$accountId', ...sums } }])
+        const byAccount = new Map(found.map((row) => [row['_id'], row]))
+        for (const { _id, handle, instance } of page) {
+          const { posts = 0, favourites = 0, reblogs = 0, replies = 0 } = byAccount.get(_id) ?? {}
+          yield { account: `${handle}@${instance}`, posts, favourites, reblogs, replies }
+        }
+        if (page.length < accountPage) return
+        after = accountIds.at(-1) ?? ''
+      }
+    },
+
     async engagementByDay (range: ReportRange): Promise<Row[]> {
       const day = { $dateToString: { date: '$publishedAt', format: '%Y-%m-%d', timezone: range.zone } }
       return await run(range, [

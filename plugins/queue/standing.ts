@@ -1,0 +1,101 @@
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import {
+  createBackupRepository, createBackupService, createClearing, createClearingRepository, createDumpRepository,
+  createFolderStore, createProjectionRepository, createProjectionService, createReportRepository, createReportService,
+  createRestoreRepository, createRunRepository, createStorageStore, standingCollections, standingEvents,
+  standingInvariants, standingJobs, standingPermissions, standingSchemas,
+  type BackupService, type Clearing, type ProjectionService, type ReportService
+} from '../../src/jobs/index.ts'
+import type { BackupStore, WorkspaceDirectory } from '../../src/kernel/index.ts'
+
+export interface StandingOptions {
+  /** 32 bytes; null: backups are refused. */
+  backupKey: Buffer | null
+  /** A folder, or `storage`. */
+  backupStore: string
+  /** Folder whose rotated log files are cleared; empty: none. */
+  logDir: string
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    backups: BackupService
+    clearing: Clearing
+    reports: ReportService
+    projections: ProjectionService
+    /** Called by the domain that knows workspaces. */
+    setWorkspaceDirectory: (directory: WorkspaceDirectory) => void
+  }
+}
+
+/** Where the driver of the storage keeps its bytes. */
+const storageCollections = ['media.objects.files', 'media.objects.chunks']
+
+/** Backups, retention, reports and projections (`jobs.md` 4.9, 4.10). Upper floors are asked for when work begins. */
+export function decorateStanding (app: FastifyInstance, options: StandingOptions, codeVersion: string): void {
+  const { db, clock, tx, registry, log } = app
+  const restore = createRestoreRepository(db)
+  const backups = createBackupRepository(db)
+  let directory: WorkspaceDirectory | undefined
+  let store: BackupStore | undefined
+
+  app.declare({
+    domain: 'jobs',
+    events: standingEvents,
+    jobs: standingJobs,
+    permissions: standingPermissions,
+    collections: standingCollections,
+    invariants: standingInvariants,
+    schemas: standingSchemas
+  })
+  app.decorate('setWorkspaceDirectory', (given) => { directory = given })
+  app.decorate('clearing', createClearing({
+    clearings: createClearingRepository(db),
+    rules: () => registry.retentions.values(),
+    storage: () => app.storage,
+    logDir: options.logDir,
+    clock
+  }))
+  app.decorate('backups', createBackupService({
+    backups,
+    dump: createDumpRepository(db),
+    scratch (name) {
+      const beside = restore.beside(name)
+      return { target: createRestoreRepository(beside), dump: createDumpRepository(beside), store: beside }
+    },
+    async dropScratches (prefix) {
+      for (const name of await restore.namesFrom(prefix)) await createRestoreRepository(restore.beside(name)).drop()
+    },
+    store: () => store ??= options.backupStore === 'storage'
+      ? createStorageStore({
+        storage: app.storage,
+        holds: storageCollections,
+        known: async () => (await backups.stored()).map(({ _id, parts }) => ({ id: _id, parts }))
+      })
+      : createFolderStore(join(options.backupStore, db.databaseName)),
+    key: options.backupKey,
+    codeVersion,
+    invariants: () => registry.invariants.values(),
+    jobs: () => app.jobs,
+    events: () => app.events,
+    tx,
+    clock,
+    log
+  }))
+  app.decorate('reports', createReportService({
+    reports: createReportRepository(db),
+    runs: createRunRepository(db),
+    definitions: registry.reports,
+    directory: () => directory,
+    storage: () => app.storage,
+    tables: () => app.tables,
+    jobs: () => app.jobs,
+    events: () => app.events,
+    tx,
+    clock
+  }))
+  app.decorate('projections', createProjectionService({
+    projections: createProjectionRepository(db), definitions: registry.projections, jobs: () => app.jobs, tx
+  }))
+}

@@ -1,0 +1,61 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import {
+  NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams, ReportRunSchema, buildReport
+} from '../../src/jobs/index.ts'
+import { IdParams, OperationSchema, ref } from '../../src/kernel/schemas.ts'
+import { started } from './started.ts'
+
+const by = ['session', 'apiKey'] as const
+const read = { by, permission: 'jobs:report:read' }
+const tags = ['jobs']
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/reports', {
+    schema: {
+      operationId: 'listReportKinds', tags, summary: 'Reports that can be built, with their newest revision',
+      response: { 200: ref(ReportListSchema) }
+    },
+    config: { auth: read, limit: 'list' }
+  }, async ({ actor }) => ({ data: await app.reports.list(actor) }))
+
+  app.post('/reports/:name/runs', {
+    schema: {
+      operationId: 'startReportRun', tags, summary: 'Build a report of a period',
+      params: ref(ReportNameParams), body: ref(NewReportRunSchema), response: { 202: ref(OperationSchema) }
+    },
+    config: {
+      auth: { by, permission: 'jobs:report:operate', owner: { none: 'The name is of a kind of report, not a resource.' } },
+      limit: 'write',
+      idempotency: 'optional'
+    }
+  }, async ({ actor, params, body }, reply) => {
+    const id = await app.reports.start(actor, params.name, body)
+    await reply.code(202).header('location', `/v1/jobs/reports/runs/${id}`).send(started(app.clock, buildReport, id))
+  })
+
+  app.get('/reports/runs/:id', {
+    schema: {
+      operationId: 'getReportRun', tags, summary: 'A report of one period, with its files',
+      params: ref(IdParams), response: { 200: ref(ReportRunSchema) }
+    },
+    config: { auth: { ...read, owner: 'param:id' }, limit: 'read' }
+  }, async ({ actor, params }) => await app.reports.run(actor, params.id))
+
+  app.get('/reports/runs/:id/files/:format', {
+    schema: {
+      operationId: 'getReportFile', tags, summary: 'A file of a report',
+      params: ref(ReportFileParams),
+      response: {
+        200: { content: { 'text/csv': { schema: Type.String() }, 'application/x-ndjson': { schema: Type.String() } } }
+      }
+    },
+    config: { auth: { ...read, owner: 'param:id' }, limit: 'read' }
+  }, async ({ actor, params: { id, format } }, reply) => {
+    const { file, body } = await app.reports.file(actor, id, format)
+    return await reply.type(file.type).header('content-disposition', `attachment; filename="report-${id}.${format}"`)
+      .header('content-length', file.bytes).send(body as never)
+  })
+}
+
+export default routes
