@@ -53,8 +53,12 @@ export function createControlRepository (db: Db) {
       scope: Scope, filter: WaitingFilter, cancel: Cancel
     ): Promise<{ cancelled: number, asked: string[] }> {
       const which = whichOf(scope, filter)
-      const ends = await Promise.all(waitingParts.map(async (part) =>
-        (await rows.updateMany({ ...which, ...part }, { $set: cancelled(cancel) })).modifiedCount))
+      const { isLive, heldBy, ...lean } = cancelled(cancel)
+      const ends = await Promise.all(waitingParts.map(async (part) => {
+        // What is pending is not live, and what held it is of no interest: each field costs the store its indexes.
+        const $set = part.state === 'pending' ? lean : { ...lean, isLive, heldBy }
+        return (await rows.updateMany({ ...which, ...part }, { $set })).modifiedCount
+      }))
       const running = { ...which, ...live, state: 'running' as const }
       const found = await rows.find(running, { projection: { _id: 1 } }).limit(pages).toArray()
       const asked = found.map(({ _id }) => _id)
