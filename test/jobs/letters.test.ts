@@ -182,7 +182,8 @@ t.test('a rule replays what older code left, once all workers have the version',
   t.equal(await app.letterRules.applyAll('0.1.0', app.log), 0, 'the version is not there yet')
   await call('/dead-letters/rules', rules('0.1.0'))
   isMended = true
-  await until('replayed', async () => await place.count('jobs.letters', { _id: letter, state: 'replayed' }) === 1, 20_000)
+  const replayed = { _id: letter, state: 'replayed' }
+  await until('replayed', async () => await place.count('jobs.letters', replayed) === 1, 20_000)
   await until('taken', () => taken.includes(90))
   isMended = false
   await die(ann.workspaceId, 91, 1)

@@ -48,21 +48,25 @@ export function createControlRepository (db: Db) {
       return matchedCount === 1
     },
 
-    /** Ends all waiting runs that match, page by page; how many. Asks those that run, and answers their ids. */
+    /** Ends all waiting runs that match; how many. Asks those that run, and answers their ids. */
     async cancelMany (
       scope: Scope, filter: WaitingFilter, cancel: Cancel
     ): Promise<{ cancelled: number, asked: string[] }> {
-      const which = waitingFilter(scope, filter)
-      const { modifiedCount } = await rows.updateMany(
-        { ...which, state: { $in: [...waiting] } }, { $set: cancelled(cancel) })
-      const live = { ...which, isLive: true, state: 'running' as const }
-      const found = await rows.find(live, { projection: { _id: 1 } }).limit(pages).toArray()
+      const which = whichOf(scope, filter)
+      const { isLive, heldBy, ...lean } = cancelled(cancel)
+      const ends = await Promise.all(waitingParts.map(async (part) => {
+        // What is pending is not live, and what held it is of no interest: each field costs the store its indexes.
+        const $set = part.state === 'pending' ? lean : { ...lean, isLive, heldBy }
+        return (await rows.updateMany({ ...which, ...part }, { $set })).modifiedCount
+      }))
+      const running = { ...which, ...live, state: 'running' as const }
+      const found = await rows.find(running, { projection: { _id: 1 } }).limit(pages).toArray()
       const asked = found.map(({ _id }) => _id)
       if (asked.length > 0) {
         await rows.updateMany(
           { _id: { $in: asked }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
       }
-      return { cancelled: modifiedCount, asked }
+      return { cancelled: ends.reduce((sum, one) => sum + one, 0), asked }
     },
 
     /** Gives a waiting run another lane or time; a delivery on its way is void. Undefined where it is not waiting. */
@@ -111,16 +115,23 @@ function filterOf (scope: Scope, query: Omit<RunQuery, 'cursor' | 'limit'>, afte
   }
 }
 
-function waitingFilter (scope: Scope, { name, batchId, causeId }: WaitingFilter): Filter<ListedRun> {
-  return {
-    ...within(scope),
-    ...defined({ name, batchId, 'cause.id': causeId }),
-    // By name alone: the index of waiting runs begins with the queue.
-    ...(batchId === undefined && causeId === undefined
-      ? { queue: { $in: [...queues] }, lane: { $in: [...lanes] } }
-      : {})
-  }
+function whichOf (scope: Scope, { name, batchId, causeId }: WaitingFilter): Filter<ListedRun> {
+  return { ...within(scope), ...defined({ name, batchId, 'cause.id': causeId }) }
 }
+
+const queue = { $in: [...queues] }
+const live = { isLive: true, queue }
+const lastDigit = { $substrBytes: ['$_id', 35, 1] }
+/**
+ * What waits, by the indexes that know it; most of it is pending, in halves that are written side by side: a change of
+ * state costs the store 20 to 40 us of processor.
+ */
+const waitingParts: ReadonlyArray<Filter<ListedRun>> = [
+  { state: 'pending', queue, lane: { $in: [...lanes] }, $expr: { $lt: [lastDigit, '8'] } },
+  { state: 'pending', queue, lane: { $in: [...lanes] }, $expr: { $gte: [lastDigit, '8'] } },
+  { ...live, state: 'published' },
+  { state: 'blocked', needs: { $gte: '' } }
+]
 
 export function defined<T extends object> (fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never

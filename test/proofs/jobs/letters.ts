@@ -1,4 +1,5 @@
 // P20: letters replayed at a rate, three times. P23: cancelled or effective, never both. P25: a rolling deploy.
+import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
@@ -19,8 +20,10 @@ function must (holds: boolean, what: string): void {
   if (!holds) throw new Error(what)
 }
 
+type Open = (options?: Omit<RigOptions, 'place'>) => Promise<FastifyInstance>
+
 /** Apps of one place, closed and dropped when `work` has ended. */
-async function onPlace<T> (work: (open: (options?: Omit<RigOptions, 'place'>) => Promise<FastifyInstance>) => Promise<T>) {
+async function onPlace<T> (work: (open: Open) => Promise<T>): Promise<T> {
   const place = newPlace()
   const opened: FastifyInstance[] = []
   try {
@@ -37,13 +40,13 @@ async function onPlace<T> (work: (open: (options?: Omit<RigOptions, 'place'>) =>
 
 const runsOf = (app: FastifyInstance) => app.db.collection<Run>('jobs.runs')
 
-interface Run { _id: string, name: string, state: string, runAt: Date, startedAt: Date, endedAt: Date, replays?: number }
+interface Run { _id: string, name: string, state: string, startedAt: Date, replays?: number }
 
 async function addAll (app: FastifyInstance, job: typeof fail, count: number, runAt?: Date): Promise<string[]> {
   const ids: string[] = []
   for (let from = 0; from < count; from += 2000) {
-    const items = Array.from({ length: Math.min(2000, count - from) }, (_, i) =>
-      ({ data: { n: from + i }, options: { workspaceId, ...(runAt === undefined ? {} : { runAt }) } }))
+    const options = { workspaceId, ...(runAt === undefined ? {} : { runAt }) }
+    const items = Array.from({ length: Math.min(2000, count - from) }, (_, i) => ({ data: { n: from + i }, options }))
     const added = await app.tx(async (session) => await app.jobs.addMany(session, job, items))
     ids.push(...added.map(({ id }) => id))
   }
@@ -119,9 +122,13 @@ export async function cancelEverywhere (waiting: number, racing: number, say: Sa
   })
 }
 
+/** Says that a run is at work. */
+const began = new EventEmitter().setMaxListeners(0)
+
 function bindRaces (worker: FastifyInstance): void {
   worker.handleJob(wait, async ({ signal }) => { await sleep(60_000, undefined, { signal }) })
   worker.handleJob(effect, async (ctx) => {
+    began.emit(ctx.run.id)
     await sleep(Math.random() * 40)
     await ctx.commit(async (session) => {
       await worker.db.collection<{ _id: string }>('test.effects').insertOne({ _id: ctx.run.id }, { session })
@@ -143,16 +150,20 @@ async function raceCommits (app: FastifyInstance, count: number): Promise<{ canc
   const ids: string[] = []
   const said = new Map<string, boolean>()
   for (let from = 0; from < count; from += 50) {
-    const some = await addAll(app, effect, Math.min(50, count - from))
+    // Due a little later, so that each is waited for before it begins.
+    const some = await addAll(app, effect, Math.min(50, count - from), new Date(app.clock.ms() + 300))
     ids.push(...some)
-    await Promise.all(some.map(async (id) => {
-      await sleep(Math.random() * 120)
+    await Promise.all(some.map(async (id, i) => {
+      // Each fifth is cancelled about when it is handed over, the others while they are at work.
+      if (i % 5 === 0) await sleep(200 + Math.random() * 400)
+      else await once(began, id).then(async () => { await sleep(Math.random() * 100) })
       said.set(id, await app.runControl.cancel(operator, id, 'the proof').then(() => true, () => false))
     }))
   }
   const ended = { _id: { $in: ids }, state: { $in: ['done', 'cancelled'] } }
   await until('all ended', async () => await runsOf(app).countDocuments(ended) === count, 60_000)
-  const effects = new Set((await app.db.collection<{ _id: string }>('test.effects').find().toArray()).map(({ _id }) => _id))
+  const found = await app.db.collection<{ _id: string }>('test.effects').find().toArray()
+  const effects = new Set(found.map(({ _id }) => _id))
   for (const { _id, state } of await runsOf(app).find({ _id: { $in: ids } }).toArray()) {
     must((state === 'done') === effects.has(_id), `${_id} is ${state}, and its effect says otherwise`)
     must((state === 'cancelled') === said.get(_id), `${_id} is ${state}, and whoever cancelled it was told otherwise`)
@@ -184,7 +195,8 @@ export async function rollingDeploy (forMs: number, say: Say): Promise<number> {
       }
     })
     await sleep(forMs / 4)
-    const newWorker = await open({ groups: ['io', 'keeper'], declared: newer, bind: bindHearers([oldHearer, newHearer]) })
+    const bind = bindHearers([oldHearer, newHearer])
+    const newWorker = await open({ groups: ['io', 'keeper'], declared: newer, bind })
     await sleep(forMs / 4)
     // The old leader goes; what it never knew is made up for by the new one.
     await oldWorker.close()
@@ -207,7 +219,8 @@ function bindHearers (hearers: ReadonlyArray<typeof oldHearer>) {
       worker.onEvent(hearer, async ({ id }, ctx) => {
         await ctx.commit(async (session) => {
           await worker.db.collection<{ _id: string, by: string, count: number }>('test.effects').updateOne(
-            { _id: `${hearer.name} ${id}` }, { $set: { by: hearer.name }, $inc: { count: 1 } }, { session, upsert: true })
+            { _id: `${hearer.name} ${id}` }, { $set: { by: hearer.name }, $inc: { count: 1 } },
+            { session, upsert: true })
         })
       })
     }
@@ -222,8 +235,9 @@ async function emit (server: FastifyInstance, n: number): Promise<string> {
 export const proofs: Proofs = {
   async P20 ({ say }) {
     const rates = await replayInALoop(10_000, 100, say)
-    must(rates.every((rate) => rate >= 95 && rate <= 105), `rates of ${rates.map((rate) => rate.toFixed(1)).join(', ')}`)
-    return `10,000 letters, 3 rounds at ${rates.map((rate) => rate.toFixed(1)).join(', ')} a second, then refused`
+    const told = rates.map((rate) => rate.toFixed(1)).join(', ')
+    must(rates.every((rate) => rate >= 95 && rate <= 105), `rates of ${told}`)
+    return `10,000 letters, 3 rounds at ${told} a second, then refused`
   },
 
   async P23 ({ rounds = 2000, say }) {
