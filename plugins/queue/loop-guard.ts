@@ -10,10 +10,14 @@ export function createLoopGuard (consumers: readonly Consumer[], log: Log, onCha
   const delay = monitorEventLoopDelay({ resolution: 20 })
   let timer: NodeJS.Timeout | undefined
   let worstMs = 0
+  let lookedMs = 0
 
   function look (): void {
     // Of at most 50 samples in a second the worst is the 99th percentile; the histogram's own is the one before it.
-    const lagMs = delay.max / 1e6
+    // A reset forgets a pause whose sample is still to come: how late this look is tells of it.
+    const nowMs = performance.now()
+    const lagMs = Math.max(delay.max / 1e6, nowMs - lookedMs - lookMs)
+    lookedMs = nowMs
     delay.reset()
     worstMs = Math.max(worstMs, lagMs)
     let isChanged = false
@@ -34,6 +38,7 @@ export function createLoopGuard (consumers: readonly Consumer[], log: Log, onCha
   return {
     start (): void {
       delay.enable()
+      lookedMs = performance.now()
       timer = setInterval(look, lookMs).unref()
     },
     /** The worst p99 lag since the last time this was asked. */

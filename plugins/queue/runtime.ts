@@ -66,6 +66,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   })
   let watchdog: ReturnType<typeof startWatchdog> | undefined
   let isLeaving = false
+  let seeing: Promise<void> = Promise.resolve()
 
   /** What ignores its signal goes on without end, and takes a place in the process from everybody else. */
   function onIgnored ({ _id, name }: RunRow, reason: RunAborted['reason']): void {
@@ -79,7 +80,13 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     own?.replace(reason)
   }
 
-  async function see (): Promise<void> {
+  /** One after the other: an older word about the concurrency must not land last. */
+  function see (): Promise<void> {
+    seeing = seeing.catch(() => undefined).then(seeOnce)
+    return seeing
+  }
+
+  async function seeOnce (): Promise<void> {
     await workers.see({
       _id: processes.id,
       ...processId,

@@ -59,7 +59,7 @@ t.test('a lost lock ends the start, uncounted; a busy loop takes less', async (t
   t.same(reasons, ['lock_lost'])
   t.match(await runs(app).findOne({ _id: id }), { starts: 2, attempt: 0, crashes: 0 })
 
-  await addOne(app, block, { ms: 2600 })
+  await addOne(app, block, { ms: 3300 })
   const workers = app.db.collection<{ _id: string, queues: Record<string, number> }>('jobs.workers')
   const shown = async (): Promise<number> => (await workers.findOne())?.queues['fast'] ?? 50
   await until('less', async () => await shown() < 50)

@@ -47,7 +47,9 @@ function must (holds: boolean, what: string): void {
 }
 
 /** Variables of an installation on this Redis. */
-function environment (name: string, redisUrl: string, smtpUrl: string, more: Record<string, string>): Record<string, string> {
+function environment (
+  name: string, redisUrl: string, smtpUrl: string, more: Record<string, string>
+): Record<string, string> {
   return {
     NODE_ENV: 'production', LOG_LEVEL: 'warn', MONGO_URL: testStores().mongoUrl, MONGO_DB: name, REDIS_URL: redisUrl,
     KEY_PREFIX: name, MASTER_KEYS: `test:${randomBytes(32).toString('hex')}`, DOMAINS: 'identity',
