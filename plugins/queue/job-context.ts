@@ -2,6 +2,7 @@ import { RunAborted, WaitSignal, type ClaimRepository, type RunRow, type StartKe
 import {
   systemActor, type Clock, type JobContext, type Log, type Progress, type Session, type Tx
 } from '../../src/kernel/index.ts'
+import { writeGuarded } from './guard.ts'
 
 const progressMs = 500
 export const maxResultBytes = 16 * 1024
@@ -43,10 +44,12 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
     guard: (session: Session) => Promise<boolean>, work: (session: Session) => Promise<T>
   ): Promise<T> {
     abort.signal.throwIfAborted()
-    return await tx(async (session) => {
-      if (!await guard(session)) superseded()
-      return await work(session)
+    let answer: { value: T } | undefined
+    await writeGuarded(claims, key, async () => {
+      answer = await tx(async (session) => await guard(session) ? { value: await work(session) } : undefined)
+      return answer !== undefined
     })
+    return answer === undefined ? superseded() : answer.value
   }
 
   const ctx: JobContext = {

@@ -1,9 +1,11 @@
 import { uuidv7, type Clock, type Log, type Tx } from '../../src/kernel/index.ts'
 import {
   RunAborted, classify, fingerprintOf, judge,
-  type Attempt, type ClaimRepository, type Classified, type RunPolicy, type RunRow, type StartKey, type WorkerRepository
+  type Attempt, type ClaimRepository, type Classified, type Letter, type RunPolicy, type RunRow, type StartKey,
+  type WorkerRepository
 } from '../../src/jobs/index.ts'
 import type { Starts } from './claims.ts'
+import { writeGuarded } from './guard.ts'
 import type { PublishRun } from './progress.ts'
 import type { Wake } from './wake.ts'
 
@@ -76,7 +78,7 @@ export function createOutcomes (parts: OutcomeParts) {
     const { run, key } = started
     const last = attemptOf(run, said, 'dead')
     const { cause, code, message } = said
-    await starts.insist(async () => await tx(async (session) => await claims.bury(session, key, {
+    const letter: Letter = {
       _id: uuidv7(clock.ms()),
       workspaceId: run.workspaceId,
       runId: run._id,
@@ -89,7 +91,10 @@ export function createOutcomes (parts: OutcomeParts) {
       state: 'open',
       codeVersion,
       failedAt: last.endedAt
-    }, last)))
+    }
+    const isBuried = await writeGuarded(claims, key, async () => await starts.insist(async () =>
+      await tx(async (session) => await claims.bury(session, key, letter, last))))
+    if (!isBuried) return { isDone: true, cause: 'superseded', code: '' }
     log.error({ err: error, run: run._id, job: run.name, class: cause, code, reason: message }, 'a run is dead')
     publish(run, undefined, 'dead')
     return { isDone: false, cause, code }

@@ -12,7 +12,7 @@ export { createRunReads, type RunReads } from './reads.ts'
 export {
   createClaimRepository, createEventRepository, createLeaseRepository, createRelayRepository, createRunRepository,
   createWorkerRepository,
-  type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
+  type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Letter, type Outcome,
   type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'

@@ -1,5 +1,5 @@
 export {
-  createClaimRepository, type ClaimRepository, type Outcome, type StartOfRun
+  createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
 } from './repository/claims.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
 export { createLeaseRepository, type LeaseRepository } from './repository/leases.ts'

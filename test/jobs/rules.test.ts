@@ -6,6 +6,7 @@ import { dataHash, deliveryId, seqOf } from '../../src/jobs/keys.ts'
 import { checkPayload, readPayload } from '../../src/jobs/payload.ts'
 import { policyOf, queuesOf } from '../../src/jobs/queues.ts'
 import { freePlaces, shareLanes } from '../../src/jobs/window.ts'
+import { writeGuarded } from '../../plugins/queue/guard.ts'
 import { defineErrors, defineJob, isDomainError } from '../../src/kernel/index.ts'
 
 const Wrong = defineErrors('test', {
@@ -182,4 +183,16 @@ t.test('a group decides which queues are consumed', async (t) => {
       attempts: 2, backoff: 'mail', timeoutMs: 60_000, isIdleTimeout: false
     }
   )
+})
+
+t.test('a guard that matched nothing is asked again as long as the start has its run', async (t) => {
+  const key = { id: 'r', fence: 1, claim: 'c' }
+  let writes = 0
+  const holds = async (): Promise<boolean> => true
+  t.equal(await writeGuarded({ holds }, key, async () => ++writes === 3), true)
+  t.equal(writes, 3)
+  t.equal(await writeGuarded({ holds }, key, async () => { writes++; return false }), false)
+  t.equal(writes, 9, 'not for ever')
+  t.equal(await writeGuarded({ holds: async () => false }, key, async () => { writes++; return false }), false)
+  t.equal(writes, 10, 'another start has it')
 })

@@ -91,6 +91,11 @@ export function createClaimRepository (db: Db) {
       return { ...first, ...$set, heldBy: null, fence: first.fence + 1, starts: first.starts + 1 }
     },
 
+    /** Whether this start still has its run. */
+    async holds (key: StartKey): Promise<boolean> {
+      return await rows.findOne(running(key), { projection: { _id: 1 } }) !== null
+    },
+
     /** Where a delivery stands that nobody could claim as published. */
     async holderOf (id: string, release: number): Promise<{ fence: number, worker: string | null } | undefined> {
       const run = await rows.findOne({ _id: id, release, state: 'running' }, { projection: { fence: 1, worker: 1 } })
