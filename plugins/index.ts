@@ -98,7 +98,7 @@ async function http (app: FastifyInstance, { config, offline }: { config: Config
   await app.register(auth)
   await app.register(negotiation, { masterKeys: config.masterKeys })
   await app.register(openapi, { version: config.version, publicUrl: config.http.publicUrl })
-  await app.register(pages)
+  await app.register(pages, { mails: config.mail.driver })
   await app.register(idempotency)
   await app.register(sockets, { ...config.live, publicUrl: config.http.publicUrl, offline })
   await app.register(health, { offline })

@@ -11,9 +11,8 @@ const analytics: FastifyPluginAsync = async (app) => {
 
   for (const { subscriber, mapping } of recorders) {
     app.onEvents(subscriber, async (session, events) => {
-      const { workspaceId = '' } = events[0] ?? {}
       await app.analyticsDomain.recordMapped(
-        session, workspaceId, events.map((event) => ({ event, mapped: mapping.map(event.data as never) })))
+        session, events.map((event) => ({ event, mapped: mapping.map(event.data as never) })))
     })
   }
 

@@ -145,9 +145,12 @@ export async function openWatcher ({ name, origin, token, onLoad }: Options): Pr
     const { epoch, offset, mid } = channelOf(ch)
     const rec = epoch === '' ? {} : { rec: { e: epoch, o: offset, ...(mid === undefined ? {} : { m: mid }) } }
     const reply = await command({ t: 'sub', ch, ...rec })
+    if (reply !== lost) {
+      takePosition(ch, reply['ok'] ?? reply)
+      return
+    }
     // The next connection asks for every channel that is known here.
-    if (reply === lost) while (channelOf(ch).epoch === '' && !isClosed) await sleep(50)
-    else takePosition(ch, reply['ok'] ?? reply)
+    while (channelOf(ch).epoch === '' && !isClosed) await sleep(50)
   }
 
   async function connect (): Promise<boolean> {

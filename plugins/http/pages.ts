@@ -8,9 +8,15 @@ const icon = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">' +
   '<rect width="32" height="32" rx="7" fill="#1f4f8f"/>' +
   '<path d="M6 10h8l8 12h4M6 22h8l8-12h4" fill="none" stroke="#fff" stroke-width="3"/></svg>'
 
-const router: FastifyPluginAsync = async (app) => {
+export interface PagesOptions {
+  /** The page asks for captured mails only where there are any. */
+  mails: 'smtp' | 'capture'
+}
+
+const routerOf = ({ mails }: PagesOptions): FastifyPluginAsync => async (app) => {
   const files = readPageFiles()
-  const { html, csp, etag } = preparePage(readConsolePage(), files.hash, files.modulesOf('console/main.ts'))
+  const { html, csp, etag } = preparePage(
+    readConsolePage(), files.hash, { modules: files.modulesOf('console/main.ts'), mails })
 
   async function console (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     reply.headers({ 'content-security-policy': csp, 'cache-control': 'no-cache', etag })
@@ -35,8 +41,8 @@ const router: FastifyPluginAsync = async (app) => {
   })
 }
 
-export default fp(async function pages (app) {
-  await app.mount('', router, {
+export default fp<PagesOptions>(async function pages (app, options) {
+  await app.mount('', routerOf(options), {
     auth: {
       public: 'A page is only code; what it shows it asks for with the proof of its reader.'
     }, limit: 'free', hide: true

@@ -8,7 +8,7 @@ const tries = 6
  * gave up, or `done`.
  */
 export async function insistOnHeld (
-  claims: ClaimRepository, key: StartKey, write: () => Promise<boolean>
+  claims: Pick<ClaimRepository, 'standing'>, key: StartKey, write: () => Promise<boolean>
 ): Promise<'done' | 'held' | 'cancelled' | 'gone'> {
   for (let nth = 1; ; nth++) {
     if (await write()) return 'done'

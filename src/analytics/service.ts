@@ -62,9 +62,6 @@ export function createAnalyticsService (collaborators: Collaborators) {
   }
 }
 
-/** As many as a call may bring. */
-const mostPerBatch = 1000
-
 function ingest ({ analytics, tx, clock, onKept }: Collaborators) {
   async function keep (session: Session, workspaceId: string, events: readonly KeptEvent[]): Promise<KeptEvent[]> {
     onKept()
@@ -87,13 +84,11 @@ function ingest ({ analytics, tx, clock, onKept }: Collaborators) {
 
     /** Counts domain events of one workspace, each item once however often it is delivered; inside their commit. */
     async recordMapped (
-      session: Session, workspaceId: string,
-      events: ReadonlyArray<{ event: DomainEvent, mapped: readonly MappedEvent[] }>
+      session: Session, events: ReadonlyArray<{ event: DomainEvent, mapped: readonly MappedEvent[] }>
     ): Promise<void> {
       const kept = withoutRepeats(events.flatMap(({ event, mapped }) => keepMapped(event, mapped)))
-      for (let from = 0; from < kept.length; from += mostPerBatch) {
-        await keep(session, workspaceId, kept.slice(from, from + mostPerBatch))
-      }
+      const [first] = kept
+      if (first !== undefined) await keep(session, first.workspaceId, kept)
     }
   }
 }

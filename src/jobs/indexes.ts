@@ -1,6 +1,9 @@
-import type { CollectionDefinition } from '../kernel/index.ts'
+import { queues, type CollectionDefinition } from '../kernel/index.ts'
 
 const pending = { state: 'pending' }
+
+/** A partial index is used where its first field is asked for: without the names of all queues every run is read. */
+export const everyQueue = { queue: { $in: [...queues] } }
 
 export const collections: readonly CollectionDefinition[] = [
   {

@@ -76,7 +76,7 @@ export interface EventBus {
   emit<T extends TSchema> (
     session: Session, event: EventDefinition<T>, data: Static<T>, subject: Subject, options?: { workspaceId?: string }
   ): Promise<string>
-  /** The same for many of one kind, in two round trips; answers their ids in order. */
+  /** The same for many of one kind, in two round trips where no subject has a version; answers their ids in order. */
   emitMany<T extends TSchema> (
     session: Session, event: EventDefinition<T>, items: ReadonlyArray<{ data: Static<T>, subject: Subject }>,
     options?: { workspaceId?: string }

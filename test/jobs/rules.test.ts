@@ -6,6 +6,7 @@ import { dataHash, deliveryId, seqOf } from '../../src/jobs/keys.ts'
 import { checkPayload, readPayload } from '../../src/jobs/payload.ts'
 import { policyOf, queuesOf } from '../../src/jobs/queues.ts'
 import { freePlaces, shareLanes } from '../../src/jobs/window.ts'
+import { insistOnHeld } from '../../plugins/queue/insist.ts'
 import { defineErrors, defineJob, isDomainError } from '../../src/kernel/index.ts'
 
 const Wrong = defineErrors('test', {
@@ -182,4 +183,18 @@ t.test('a group decides which queues are consumed', async (t) => {
       attempts: 2, backoff: 'mail', timeoutMs: 60_000, isIdleTimeout: false
     }
   )
+})
+
+t.test('a guard that matched nothing is asked again as long as the start has its run', async (t) => {
+  const key = { id: 'r', fence: 1, claim: 'c' }
+  let writes = 0
+  const never = async (): Promise<boolean> => { writes++; return false }
+  const held = { standing: async () => 'held' as const }
+  t.equal(await insistOnHeld(held, key, async () => ++writes === 3), 'done')
+  t.equal(writes, 3)
+  t.equal(await insistOnHeld(held, key, never), 'held')
+  t.equal(writes, 9, 'not for ever')
+  t.equal(await insistOnHeld({ standing: async () => 'gone' }, key, never), 'gone')
+  t.equal(await insistOnHeld({ standing: async () => 'cancelled' }, key, never), 'cancelled')
+  t.equal(writes, 11, 'another start has it, or somebody cancelled it')
 })

@@ -77,7 +77,7 @@ export async function floor (
   await app.register(auth)
   await app.register(negotiation, { masterKeys: config.masterKeys })
   await app.register(openapi, { version: '0', publicUrl: '' })
-  await app.register(pages)
+  await app.register(pages, { mails: 'capture' })
   await app.register(health)
   app.declare({ domain: 'test', errors: TestIdentityError, permissions })
   app.setAuthenticator(authenticator)

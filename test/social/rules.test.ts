@@ -5,7 +5,7 @@ import { batchOf } from '../../src/social/feed.ts'
 import { postOf, profileOf } from '../../src/social/platforms/mastodon/shapes.ts'
 import { plainTextOf } from '../../src/social/platforms/mastodon/text.ts'
 import { classify } from '../../src/social/platforms/mastodon/verdicts.ts'
-import { planOf } from '../../src/social/sync/plan.ts'
+import { planOf, plansOf } from '../../src/social/sync/plan.ts'
 import { nextSlot } from '../../src/social/sync/slots.ts'
 import { daysBetween, dayOf, instantOf, isZone } from '../../src/social/zones.ts'
 import { statusOf } from '../stand-ins/platforms/faces/mastodon/shapes.ts'
@@ -150,6 +150,10 @@ t.test('a page against what is known', (t) => {
   const liked = planOf([{ ...remote, metrics: { ...remote.metrics, favourites: 4 } }], known, at)
   t.match(liked.changed, [{ isContent: false }])
   t.equal('text' in liked.changed[0]!.set, false, 'new numbers rewrite no text')
+  const twice = plansOf([[remote], [{ ...remote, text: 'edited' }], [{ ...remote, text: 'edited' }]], new Map(), at)
+  t.same(twice.map(({ items }) => items.map(({ change }) => change)), [['discovered'], ['changed'], []],
+    'a page is held against the pages before it')
+  t.same(twice.map((plan) => plan.known), [0, 1, 1])
   t.same(planOf([remote], new Map([[stored.remoteId, { ...stored, goneAt: new Date(1) }]]), at).items,
     [{ postId: stored.id, change: 'changed' }], 'what came back is live again')
   t.end()

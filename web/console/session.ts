@@ -84,7 +84,11 @@ export async function signOut (): Promise<void> {
   leave()
 }
 
+/** Only somebody at this machine is shown captured mails; nobody else asks, and sees no refused call. */
 async function lookForMails (): Promise<void> {
+  const isHere = /^(localhost|127\.[\d.]+|\[::1\])$|\.localhost$/.test(location.hostname)
+  const isCaptured = document.querySelector<HTMLMetaElement>('meta[name=mails]')?.content === 'capture'
+  if (!isHere || !isCaptured) return
   const answer = await fetch('/v1/notifications/captured-mails').catch(() => undefined)
   capturesMails.value = answer?.ok === true
 }

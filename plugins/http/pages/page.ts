@@ -9,10 +9,14 @@ export interface Page { html: string, csp: string, etag: string }
 
 /**
  * The page with the hash in its addresses (`/assets/…`, or `./…` for files beside it), the import map of the
- * vendored modules before its first script, and the policy that admits exactly its inline scripts.
+ * vendored modules before its first script, what the server does with mails, and the policy that admits exactly its
+ * inline scripts.
  */
-export function preparePage (source: string | undefined, hash: string, modules: readonly string[] = []): Page {
+export function preparePage (
+  source: string | undefined, hash: string, { modules, mails }: { modules: readonly string[], mails: string }
+): Page {
   const addressed = (source ?? placeholder)
+    .replace('</head>', `<meta name="mails" content="${mails}">\n</head>`)
     .replaceAll(/(["'])\/assets\/(?![0-9a-f]{16}\/)/g, `$1/assets/${hash}/`)
     .replaceAll(/((?:src|href)=["'])\.\//g, `$1/assets/${hash}/console/`)
   const html = addressed.includes('type="importmap"') ? addressed : withImportMap(addressed, hash, modules)

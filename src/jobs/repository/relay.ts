@@ -1,12 +1,11 @@
 import type { Db } from 'mongodb'
-import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
+import { lanes, type Lane, type Queue } from '../../kernel/index.ts'
+import { everyQueue } from '../indexes.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 import type { Candidate } from './candidates.ts'
 import { turnOf } from './claims.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
-// A partial index is used where its first field is asked for: without the names of all queues every run is read.
-const everyQueue = { queue: { $in: [...queues] } }
 const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
 /** `isAhead`: goes before what waits in Redis in its lane. */

@@ -1,5 +1,6 @@
 import type { Db } from 'mongodb'
-import { queues, type RunState, type Session } from '../../kernel/index.ts'
+import type { RunState, Session } from '../../kernel/index.ts'
+import { everyQueue } from '../indexes.ts'
 import type { RunRow } from '../run.ts'
 
 export interface KeptRun { id: string, state: RunState, dataHash: string, isNew: boolean }
@@ -65,8 +66,7 @@ export function createRunRepository (db: Db) {
     /** Whether nothing is live and nothing that is due waits (P: looks at all workspaces). */
     async isQuiet (now: Date): Promise<boolean> {
       // In this order: a run that moves on between two looks is met by the next one.
-      const live = { isLive: true, queue: { $in: [...queues] } }
-      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, live]) {
+      for (const atWork of [{ state: 'pending' as const, runAt: { $lte: now } }, { isLive: true, ...everyQueue }]) {
         if (await rows.findOne(atWork, { projection: { _id: 1 } }) !== null) return false
       }
       return true

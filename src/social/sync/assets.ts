@@ -25,9 +25,9 @@ export async function storeAssets (
 async function addedBy (
   { assets, clock }: Collaborators, session: Session, account: StoredAccount, edited: PagePlan['changed']
 ): Promise<StoredAsset[]> {
-  const known = await assets.findOfPosts(session, account.workspaceId, edited.map(({ id }) => id))
+  const known = await assets.findOfPosts(session, account.workspaceId, edited.map(({ post }) => post.id))
   const taken = new Set(known.map(({ postId, position }) => `${postId} ${position}`))
-  return edited.flatMap(({ id, remote }) => remote.attachments
+  return edited.flatMap(({ post: { id }, remote }) => remote.attachments
     .map((attachment, position) => assetOf(account, id, position, attachment, clock.now()))
     .filter(({ position }) => !taken.has(`${id} ${position}`)))
 }

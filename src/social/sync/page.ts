@@ -3,20 +3,18 @@ import type { Page } from '../connectors/port.ts'
 import { postsSynced } from '../events.ts'
 import type { StoredCursor } from '../repository/cursors.ts'
 import { storeAssets } from './assets.ts'
-import { planOf, type PagePlan } from './plan.ts'
+import { planOf, plansOf, type PagePlan } from './plan.ts'
 import { progressOf, runOf, syncOf, type SyncCollaborators, type Turn } from './turn.ts'
 
 type Move = Partial<Omit<StoredCursor, 'workspaceId' | 'accountId' | 'version'>>
-
-export interface Stored { discovered: number, known: number }
 
 /** Pages that were read are one transaction: posts, assets, downloads, cursor, account, one event a page (4.4). */
 export async function storePages (
   collaborators: SyncCollaborators, turn: Turn, pages: readonly Page[],
   { isBackfill, move }: { isBackfill: boolean, move: (discovered: number) => Move }
-): Promise<[Stored, ...Stored[]]> {
-  const { cursors, clock } = collaborators
-  const { ctx, account: { id: accountId } } = turn
+): Promise<PagePlan[]> {
+  const { posts, cursors, clock } = collaborators
+  const { ctx, account: { workspaceId, id: accountId } } = turn
   const bad = pages.flatMap((page) => page.bad)
   turn.pages += pages.length
   turn.limits = pages.at(-1)?.limits ?? []
@@ -24,8 +22,10 @@ export async function storePages (
   const isShowing = isDue(turn, clock)
   const stored = await ctx.checkpoint(async (session) => {
     const now = clock.now()
-    const { plans, results } = await planPages(collaborators, turn, session, pages)
-    const discovered = results.reduce((sum, result) => sum + result.discovered, 0)
+    const ids = pages.flatMap(({ items }) => items.map(({ remoteId }) => remoteId))
+    const known = await posts.findKnown(session, workspaceId, accountId, ids)
+    const plans = plansOf(pages.map(({ items }) => items), known, { workspaceId, accountId, now })
+    const discovered = plans.reduce((sum, { fresh }) => sum + fresh.length, 0)
     await writePlans(collaborators, turn, session, plans)
     turn.items = before + plans.reduce((sum, { items }) => sum + items.length, 0)
     const cursor = await cursors.move(session, turn.cursor, {
@@ -35,32 +35,12 @@ export async function storePages (
     if (cursor === undefined) throw new Error('another run moved the cursor of this account')
     if (isShowing) await noteProgress(collaborators, turn, session, cursor)
     await announce(collaborators, turn, session, plans, isBackfill)
-    return { cursor, results }
+    return { cursor, plans }
   }, progressOf({ ...turn, items: before + pages.reduce((sum, { items }) => sum + items.length, 0) }))
   turn.cursor = stored.cursor
   if (isShowing) turn.shownMs = clock.ms()
   if (bad.length > 0) ctx.log.warn({ accountId, bad }, 'items of a page were refused')
-  return stored.results as [Stored, ...Stored[]]
-}
-
-/** What each page means against what is known, the pages before it included. */
-async function planPages (
-  { posts, clock }: SyncCollaborators, { account: { workspaceId, id: accountId } }: Turn, session: Session,
-  pages: readonly Page[]
-): Promise<{ plans: PagePlan[], results: Stored[] }> {
-  const ids = pages.flatMap(({ items }) => items.map(({ remoteId }) => remoteId))
-  const known = await posts.findKnown(session, workspaceId, accountId, ids)
-  const plans: PagePlan[] = []
-  const results: Stored[] = []
-  for (const { items } of pages) {
-    const plan = planOf(items, known, { workspaceId, accountId, now: clock.now() })
-    results.push({
-      discovered: plan.fresh.length, known: items.filter(({ remoteId }) => known.has(remoteId)).length
-    })
-    for (const { post } of plan.fresh) known.set(post.remoteId, post)
-    plans.push(plan)
-  }
-  return { plans, results }
+  return stored.plans
 }
 
 async function writePlans (
@@ -70,7 +50,7 @@ async function writePlans (
   const fresh = plans.flatMap((plan) => plan.fresh)
   const changed = plans.flatMap((plan) => plan.changed)
   if (fresh.length > 0) await posts.addMany(session, fresh.map(({ post }) => post))
-  for (const { id, set } of changed) await posts.change(session, account.workspaceId, id, set)
+  for (const { post, set } of changed) await posts.change(session, account.workspaceId, post.id, set)
   await storeAssets(collaborators, session, account, { fresh, changed })
 }
 

@@ -95,7 +95,7 @@ export async function readForward (collaborators: SyncCollaborators, turn: Turn)
       const [stored] = await storePages(collaborators, turn, pages, {
         isBackfill: false, move: () => page.newestId === null ? {} : { newestId: page.newestId }
       })
-      return stored.discovered > 0 || page.bad.length > 0
+      return (stored?.fresh.length ?? 0) > 0 || page.bad.length > 0
     }
   })
 }
@@ -134,7 +134,7 @@ export async function readBackfill (collaborators: SyncCollaborators, turn: Turn
           isBackfillDone: isLast
         })
       })
-      return stored.every(({ discovered, known }) => discovered > 0 || known === 0)
+      return stored.every(({ fresh, known }) => fresh.length > 0 || known === 0)
     }
   })
   if (!turn.cursor.isBackfillDone) await endBackfill(collaborators, turn)

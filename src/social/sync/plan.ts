@@ -5,18 +5,41 @@ import type { Change } from '../events.ts'
 import type { KnownPost, PostRow, StoredPost } from '../repository/posts.ts'
 import type { Metrics } from '../schemas.ts'
 
+interface Changed {
+  post: KnownPost
+  remote: RemotePost
+  set: Partial<Omit<PostRow, '_id' | 'version'>>
+  isContent: boolean
+}
+
 export interface PagePlan {
   fresh: Array<{ post: StoredPost, remote: RemotePost }>
-  changed: Array<{ id: string, remote: RemotePost, set: Partial<Omit<PostRow, '_id' | 'version'>>, isContent: boolean }>
+  changed: Changed[]
   items: Array<{ postId: string, change: Change }>
+  /** So many items of the page were known. */
+  known: number
+}
+
+interface Place { workspaceId: string, accountId: string, now: Date }
+
+/** What each page means against what is known and against the pages before it. */
+export function plansOf (
+  pages: ReadonlyArray<readonly RemotePost[]>, known: ReadonlyMap<string, KnownPost>, place: Place
+): PagePlan[] {
+  const soFar = new Map(known)
+  return pages.map((items) => {
+    const plan = planOf(items, soFar, place)
+    for (const { post } of plan.fresh) soFar.set(post.remoteId, post)
+    for (const { post, set } of plan.changed) soFar.set(post.remoteId, { ...post, ...set })
+    return plan
+  })
 }
 
 /** What a page means against what is known: unknown ones are added, changed ones are set, the rest costs nothing. */
 export function planOf (
-  items: readonly RemotePost[], known: ReadonlyMap<string, KnownPost>,
-  { workspaceId, accountId, now }: { workspaceId: string, accountId: string, now: Date }
+  items: readonly RemotePost[], known: ReadonlyMap<string, KnownPost>, { workspaceId, accountId, now }: Place
 ): PagePlan {
-  const plan: PagePlan = { fresh: [], changed: [], items: [] }
+  const plan: PagePlan = { fresh: [], changed: [], items: [], known: 0 }
   for (const remote of unique(items)) {
     const contentHash = hashOf(remote)
     const post = known.get(remote.remoteId)
@@ -26,13 +49,14 @@ export function planOf (
       plan.items.push({ postId: fresh.id, change: 'discovered' })
       continue
     }
+    plan.known++
     const isContent = post.contentHash !== contentHash || post.goneAt !== null || post.missingAt !== null
     if (!isContent && isSame(post.metrics, remote.metrics)) continue
     const told = { metrics: remote.metrics, metricsAt: now, updatedAt: now }
     const set = isContent
       ? { ...contentOf(remote), ...told, contentHash, missingAt: null, goneAt: null }
       : told
-    plan.changed.push({ id: post.id, remote, set, isContent })
+    plan.changed.push({ post, remote, set, isContent })
     plan.items.push({ postId: post.id, change: 'changed' })
   }
   return plan

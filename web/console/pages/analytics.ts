@@ -1,6 +1,6 @@
 import { useEffect } from 'preact/hooks'
 import { Page } from '../frame/page.ts'
-import { count } from '../format.ts'
+import { count, now } from '../format.ts'
 import { html, type Node } from '../html.ts'
 import { AsRequest } from '../parts/request.ts'
 import { Empty, Loaded, Loading, Refused } from '../parts/state.ts'
@@ -16,9 +16,14 @@ import { Alerts } from './analytics/alerts.ts'
 const columns: ReadonlyArray<Column<Metric>> = [
   { key: 'name', head: 'Event', cell: ({ name }) => html`<code>${name}</code>` },
   { key: 'today', head: 'Today', isFigure: true, cell: ({ value }) => count(value) },
-  { key: 'minute', head: 'This minute', isFigure: true, cell: ({ delta }) => count(delta) },
-  { key: 'at', head: 'Moved', isFigure: true, isExtra: true, cell: ({ at }) => html`<${Time} at=${at} />` }
+  { key: 'minute', head: 'This minute', isFigure: true, cell: (metric) => count(deltaNow(metric)) },
+  { key: 'at', head: 'As of', isFigure: true, isExtra: true, cell: ({ at }) => html`<${Time} at=${at} />` }
 ]
+
+/** What was told in a minute that has passed says nothing of this one. */
+function deltaNow ({ at, delta }: Metric): number {
+  return Math.floor(Date.parse(at) / 60_000) === Math.floor(now.value / 60_000) ? delta : 0
+}
 
 function eventOf (): string {
   const asked = query.value.get('event')

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { html, type Children, type Node } from '../html.ts'
 import { Icon } from './icon.ts'
 
@@ -7,7 +7,8 @@ interface Props { title: string, close: () => void, children?: Children }
 /** A native modal dialog: the browser keeps the focus inside, `Esc` closes, the focus returns. */
 export function Dialog ({ title, close, children }: Props): Node {
   const element = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // Before the next key: an effect after the paint would miss an `Esc` that comes quickly.
+  useLayoutEffect(() => {
     const before = document.activeElement
     element.current?.showModal()
     // Not before the dialog has left the page: while it is open, everything behind it refuses the focus.

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 import { html, type Children, type Node } from '../html.ts'
 import { Icon } from './icon.ts'
 
@@ -7,7 +7,8 @@ interface Props { title: string, close: () => void, children?: Children }
 /** What a row opens on the right; `Esc` closes it and gives the focus back. */
 export function Panel ({ title, close, children }: Props): Node {
   const element = useRef<HTMLElement>(null)
-  useEffect(() => {
+  // Before the next key: an effect after the paint would miss an `Esc` that comes quickly.
+  useLayoutEffect(() => {
     const before = document.activeElement
     element.current?.focus()
     const onKey = (event: KeyboardEvent): void => {

@@ -8,7 +8,7 @@ import { Status } from '../../parts/status.ts'
 import { Story } from '../../parts/story.ts'
 import { Time } from '../../parts/time.ts'
 import { problemOf, type Problem } from '../../problem.ts'
-import { count } from '../../format.ts'
+import { count, now } from '../../format.ts'
 import type { Account, AccountHealth } from '../../stores/shapes.ts'
 import { openConnect } from '../connect.ts'
 import { healthOf } from '../words.ts'
@@ -46,7 +46,9 @@ export function HealthBox ({ account }: { account: Account }): Node {
       ${account.limits.length > 0 && html`<dl
         class="facts small">${account.limits.map(({ key, limit, remaining, resetAt }) => html`
         <dt key=${key}>Calls left (${key})</dt><dd
-          class="figures">${count(remaining)} of ${count(limit)}, again <${Time} at=${resetAt} /></dd>`)}</dl>`}
+          class="figures">${resetAt === null || Date.parse(resetAt) > now.value
+            ? html`${count(remaining)} of ${count(limit)}, all again <${Time} at=${resetAt} />`
+            : html`all ${count(limit)} again`}</dd>`)}</dl>`}
     </div>
   </section>`
 }
