@@ -72,7 +72,9 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   async function load (): Promise<void> {
     const [live, all] = await Promise.all([candidates.live(queues), shares.all()])
     shareOf = new Map(all.map((share) => [share._id, share]))
-    for (const queue of queues) Object.assign(windowOf(queue), { live: new Map(), total: 0, isDry: false, isUrgent: true })
+    for (const queue of queues) {
+      Object.assign(windowOf(queue), { live: new Map(), total: 0, isDry: false, isUrgent: true })
+    }
     for (const { queue, workspaceId, count } of live) {
       const window = windowOf(queue)
       window.live.set(workspaceId, count)
@@ -159,19 +161,23 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     const used = new Map<string, number>()
     return {
       of (workspaceId: string): number {
-        const { maxLive = Math.ceil(size / 2), perMin } = shareOf.get(workspaceId) ?? {}
-        const cap = others.size > 1 || shareOf.get(workspaceId)?.maxLive !== undefined ? maxLive : Infinity
-        const atWork = (live.get(workspaceId) ?? 0) + (used.get(workspaceId) ?? 0)
-        if (perMin === undefined) return cap - atWork
-        const bucket = refill(
-          buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }, nowMs, perMin / 60, Math.max(1, perMin / 6))
-        buckets.set(workspaceId, bucket)
-        return Math.min(cap - atWork, Math.floor(bucket.tokens) - (used.get(workspaceId) ?? 0))
+        const { maxLive = others.size > 1 ? Math.ceil(size / 2) : Infinity, perMin } = shareOf.get(workspaceId) ?? {}
+        const sent = used.get(workspaceId) ?? 0
+        const room = maxLive - (live.get(workspaceId) ?? 0) - sent
+        return perMin === undefined ? room : Math.min(room, tokensOf(workspaceId, perMin, nowMs) - sent)
       },
       use (workspaceId: string): void {
         used.set(workspaceId, (used.get(workspaceId) ?? 0) + 1)
       }
     }
+  }
+
+  /** Starts that the rate of a workspace has left now. */
+  function tokensOf (workspaceId: string, perMin: number, nowMs: number): number {
+    const before = buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }
+    const bucket = refill(before, nowMs, perMin / 60, Math.max(1, perMin / 6))
+    buckets.set(workspaceId, bucket)
+    return Math.floor(bucket.tokens)
   }
 
   /** A workspace with less at work than its part of the window need not wait behind what others have in Redis. */

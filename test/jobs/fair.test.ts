@@ -36,7 +36,7 @@ t.test('workspaces take turns and pay for what they send', async (t) => {
   const ring = newRing()
   const backlog = new Map([of('a', 100), of('b', 100), of('c', 100)])
   t.same(shares(takeTurns(ring, { waiting: backlog, places: 25, ...plain })), { a: 10, b: 10, c: 5 })
-  t.same(shares(takeTurns(ring, { waiting: backlog, places: 15, ...plain })), { a: 10, c: 5 }, 'c goes on with its turn')
+  t.same(shares(takeTurns(ring, { waiting: backlog, places: 15, ...plain })), { a: 10, c: 5 }, 'c goes on')
   t.same(shares(takeTurns(newRing(), {
     waiting: new Map([of('a', 100), of('b', 3)]), places: 50, ...plain
   })), { a: 47, b: 3 }, 'nothing stays free while somebody waits')
@@ -70,9 +70,15 @@ t.test('blackouts once, by day, by night, and on some days', async (t) => {
     [{ daily: { from: '11:30', to: '12:00' }, zone: 'UTC' }, '2026-03-04T12:00:00Z', null],
     [{ daily: { from: '22:00', to: '06:00' }, zone: 'UTC' }, '2026-03-04T23:10:30Z', '2026-03-05T06:00:00.000Z'],
     [{ daily: { from: '22:00', to: '06:00' }, zone: 'UTC' }, '2026-03-04T05:59:00Z', '2026-03-04T06:00:00.000Z'],
-    [{ daily: { from: '13:00', to: '14:00' }, zone: 'Europe/Berlin' }, '2026-03-04T12:15:00Z', '2026-03-04T13:00:00.000Z'],
+    [
+      { daily: { from: '13:00', to: '14:00' }, zone: 'Europe/Berlin' },
+      '2026-03-04T12:15:00Z', '2026-03-04T13:00:00.000Z'
+    ],
     // Wednesday is day 3: its night reaches into Thursday.
-    [{ daily: { from: '22:00', to: '06:00' }, days: [3], zone: 'UTC' }, '2026-03-05T01:00:00Z', '2026-03-05T06:00:00.000Z'],
+    [
+      { daily: { from: '22:00', to: '06:00' }, days: [3], zone: 'UTC' },
+      '2026-03-05T01:00:00Z', '2026-03-05T06:00:00.000Z'
+    ],
     [{ daily: { from: '22:00', to: '06:00' }, days: [3], zone: 'UTC' }, '2026-03-04T01:00:00Z', null]
   ]
   for (const [blackout, at, end] of table) {
@@ -92,7 +98,8 @@ t.test('places of resources go all or nothing, in order, and nobody is passed ov
   const pair = allot([run('1', ['a', 'b']), run('2', ['b']), run('3', ['a'])], both, now)
   t.same(ids(pair.winners), ['1'], 'undeclared: capacity 1')
   t.same(pair.losers.map(({ run: { _id }, reason }) => `${_id} ${reason}`), ['2 resource', '3 resource'])
-  const ranked = allot([run('1', ['a'], { rank: 5 }), run('2', ['a'], { slotAt: new Date(now.getTime() + 1) })], both, now)
+  const soon = new Date(now.getTime() + 1)
+  const ranked = allot([run('1', ['a'], { rank: 5 }), run('2', ['a'], { slotAt: soon })], both, now)
   t.same([ids(ranked.winners), ids(ranked.overtaken)], [['2'], ['1']], 'a lower rank first: that is a turn lost')
   const third = allot([run('1', ['a'], { rank: 5, overtaken: 3 }), run('2', ['a'], { rank: -9 })], both, now)
   t.same(ids(third.winners), ['1'], 'who lost three times goes first')
@@ -106,14 +113,14 @@ t.test('places of resources go all or nothing, in order, and nobody is passed ov
   const rated = allot([run('1', ['a']), run('2', ['a']), run('3', ['a'])],
     states({ name: 'a', capacity: 9, ratePerS: 2, bucket: { tokens: 1, atMs: now.getTime() - 500 } }), now)
   t.same([ids(rated.winners), rated.losers[0]?.reason], [['1', '2'], 'rate'])
-  const dark = states({ name: everything, blackouts: [{ from: ago(1), to: new Date(now.getTime() + 1) }] }, { name: 'a' })
+  const dark = states({ name: everything, blackouts: [{ from: ago(1), to: soon }] }, { name: 'a' })
   t.same(allot([run('1', ['a']), run('2', [], { isScheduled: true }), run('3', [])], dark, now).losers
     .map(({ run: { _id }, reason }) => `${_id} ${reason}`), ['1 blackout', '2 blackout'])
 })
 
-const Work = Type.Object({ n: Type.Integer(), ms: Type.Integer(), group: Type.Optional(Type.String({ maxLength: 20 })) }, {
-  additionalProperties: false
-})
+const Work = Type.Object({
+  n: Type.Integer(), ms: Type.Integer(), group: Type.Optional(Type.String({ maxLength: 20 }))
+}, { additionalProperties: false })
 const work = defineJob({ name: 'test.do-work', queue: 'mail', data: Work })
 const grouped = defineJob({ name: 'test.do-row', queue: 'fast', data: Work, serial: ({ group = '' }) => group })
 const narrow = defineJob({ name: 'test.go-through', queue: 'notify', data: Work, resources: () => ['door'] })
