@@ -37,6 +37,8 @@ export interface Turns<R> {
   /** How many more of its runs may be live. */
   roomOf: (workspaceId: string) => number
   weightOf: (workspaceId: string) => number
+  /** More workspaces wait than these: each has one turn, then it is for others to have theirs. */
+  isCut?: boolean
 }
 
 interface Queued<R> { runs: readonly R[], at: number, room: number }
@@ -46,7 +48,7 @@ interface Queued<R> { runs: readonly R[], at: number, room: number }
  * a turn that ends because no place is left goes on next time.
  */
 export function takeTurns<R extends { cost: number }> (
-  ring: Ring, { waiting, places, roomOf, weightOf }: Turns<R>
+  ring: Ring, { waiting, places, roomOf, weightOf, isCut = false }: Turns<R>
 ): R[] {
   const queues = new Map([...waiting].map(([workspaceId, runs]): [string, Queued<R>] =>
     [workspaceId, { runs, at: 0, room: roomOf(workspaceId) }]))
@@ -60,6 +62,7 @@ export function takeTurns<R extends { cost: number }> (
       isGoingOn = false
       return takeTurn(ring, queues.get(workspaceId), { left, places, chosen })
     })
+    if (isCut) break
   }
   for (const workspaceId of ring.left.keys()) if (!queues.has(workspaceId)) ring.left.delete(workspaceId)
   return chosen
@@ -85,11 +88,16 @@ function takeTurn<R extends { cost: number }> (
   return mayGoOn
 }
 
+/** The least name whose turn may be next: the one at turn while it has something left, else whatever follows it. */
+export function turnFrom ({ at, left }: Ring): string {
+  return (left.get(at) ?? 0) > 0 ? at : `${at}\0`
+}
+
 /** The workspaces as their turns follow: from the one at turn on, which is first only while it has something left. */
-function ringOrder ({ at, left }: Ring, workspaces: readonly string[]): string[] {
+function ringOrder (ring: Ring, workspaces: readonly string[]): string[] {
   const sorted = workspaces.toSorted()
-  const isLeft = (left.get(at) ?? 0) > 0
-  const from = sorted.findIndex((one) => isLeft ? one >= at : one > at)
+  const least = turnFrom(ring)
+  const from = sorted.findIndex((one) => one >= least)
   return from <= 0 ? sorted : [...sorted.slice(from), ...sorted.slice(0, from)]
 }
 

@@ -19,7 +19,8 @@ export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'
 export { groupOpened, runDead } from './events.ts'
 export {
-  createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, type Bucket, type RetryBudget, type Ring
+  createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, turnFrom,
+  type Bucket, type RetryBudget, type Ring
 } from './fair.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import {
-  allot, blackoutUntil, createRetryBudget, laneNow, mixRisen, newRing, resourceState, takeTurns,
+  allot, blackoutUntil, createRetryBudget, laneNow, mixRisen, newRing, resourceState, takeTurns, turnFrom,
   type Contestant, type ResourceState
 } from '../../src/jobs/index.ts'
 import { defineJob, defineResource, everything, type Blackout, type Lane } from '../../src/kernel/index.ts'
@@ -37,6 +37,10 @@ t.test('workspaces take turns and pay for what they send', async (t) => {
   const backlog = new Map([of('a', 100), of('b', 100), of('c', 100)])
   t.same(shares(takeTurns(ring, { waiting: backlog, places: 25, ...plain })), { a: 10, b: 10, c: 5 })
   t.same(shares(takeTurns(ring, { waiting: backlog, places: 15, ...plain })), { a: 10, c: 5 }, 'c goes on')
+  t.equal(turnFrom(ring), 'a\0', 'whoever follows a is next')
+  t.same(shares(takeTurns(ring, { waiting: new Map([of('d', 100), of('e', 100)]), places: 50, ...plain, isCut: true })),
+    { d: 10, e: 10 }, 'one turn each where others wait behind them')
+  t.equal(turnFrom(ring), 'e\0')
   t.same(shares(takeTurns(newRing(), {
     waiting: new Map([of('a', 100), of('b', 3)]), places: 50, ...plain
   })), { a: 47, b: 3 }, 'nothing stays free while somebody waits')
@@ -161,6 +165,16 @@ async function add (job: typeof work, count: number, data: { ms: number, group?:
 const of = (job: { name: string }): Seen[] => seen.filter((one) => one.job === job.name)
 const most = (list: readonly Seen[]): number => Math.max(0, ...list.map(({ startMs }) =>
   list.filter((other) => other.startMs <= startMs && other.endMs > startMs).length))
+
+t.test('a backlog is worked off without waiting for the next poll', async (t) => {
+  const sinceMs = performance.now()
+  await add(work, 900, { ms: 5 })
+  await until('all', () => of(work).length === 900, 20_000)
+  const tookMs = performance.now() - sinceMs
+  // A window of 60 a poll would be seven and a half seconds.
+  t.ok(tookMs < 5000, `900 runs in ${Math.round(tookMs)} ms`)
+  seen.length = 0
+})
 
 t.test('P16: few runs of one workspace do not wait behind many of another', async (t) => {
   await add(work, 1500, { ms: 20 }, { workspaceId: 'loud' })

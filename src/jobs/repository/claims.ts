@@ -62,8 +62,7 @@ function claimed (claim: string, worker: string, now: Date) {
  */
 export function createClaimRepository (db: Db, onFreed: (queue: string) => void = () => undefined) {
   const ends = createNeededEnds(db, onFreed)
-  const rows = db.collection<RunRow>('jobs.runs')
-  const letters = db.collection<Letter>('jobs.letters')
+  const [rows, letters] = [db.collection<RunRow>('jobs.runs'), db.collection<Letter>('jobs.letters')]
 
   return {
     /** Claims published runs of one release number under a fresh token; answers those it got. */
@@ -125,7 +124,8 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
       const update = updateOf({ kind: 'done', result }, now)
       const { matchedCount } = await rows.updateOne({ ...effective(key), ...unneeded }, update, { session })
-      return matchedCount === 1 || await ends.endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
+      if (matchedCount === 1) return true
+      return await ends.endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
     },
 
     /**
