@@ -22,6 +22,7 @@ type Told = Verdict[] | { verdicts: Verdict[], notes: string[] }
 const { j1, j2, j4, j5 } = await import('./jobs/throughput.ts')
 const { j3, j6 } = await import('./jobs/latency.ts')
 const { j9, j16, j17 } = await import('./jobs/store.ts')
+const { j7, j8 } = await import('./jobs/fair.ts')
 const { j10 } = await import('./jobs/kills.ts')
 const arms: Record<string, () => Promise<Told>> = {
   J1: async () => await j1(options),
@@ -30,6 +31,8 @@ const arms: Record<string, () => Promise<Told>> = {
   J4: async () => await j4(options),
   J5: async () => await j5(options),
   J6: j6,
+  J7: async () => await j7(options),
+  J8: async () => await j8(options),
   J9: async () => await j9(Number(values.waiting)),
   J10: j10,
   J16: async () => await j16(options),

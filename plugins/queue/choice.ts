@@ -1,5 +1,5 @@
 import {
-  freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, takeTurns,
+  freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, takeTurns, turnFrom,
   type Ask, type Bucket, type Candidate, type CandidateRepository, type Ring, type Share, type ShareRepository
 } from '../../src/jobs/index.ts'
 import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
@@ -41,8 +41,8 @@ export interface Choice {
   chosen: Candidate[]
   /** Those of them that go before what waits in Redis. */
   ahead: ReadonlySet<string>
-  /** Nothing that is due was left behind. */
-  isDry: boolean
+  /** More would go if it were looked at once more. */
+  hasMore: boolean
 }
 
 /** Who goes next: lanes with ageing, turns of the workspaces within a lane, caps and rates (`jobs.md` 4.2, 1 and 2). */
@@ -72,7 +72,9 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   async function load (): Promise<void> {
     const [live, all] = await Promise.all([candidates.live(queues), shares.all()])
     shareOf = new Map(all.map((share) => [share._id, share]))
-    for (const queue of queues) Object.assign(windowOf(queue), { live: new Map(), total: 0, isDry: false, isUrgent: true })
+    for (const queue of queues) {
+      Object.assign(windowOf(queue), { live: new Map(), total: 0, isDry: false, isUrgent: true })
+    }
     for (const { queue, workspaceId, count } of live) {
       const window = windowOf(queue)
       window.live.set(workspaceId, count)
@@ -98,7 +100,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       return {
         queue,
         lane,
-        from: ring.at,
+        from: turnFrom(ring),
         without: isOpen || busy.length > mostNamed ? [] : busy,
         workspaces: wanted === 0 ? 0 : Math.min(mostWorkspaces, Math.ceil(wanted / depth) + spare),
         runs: workspaces <= 1 ? wanted : Math.min(wanted, Math.max(quantum, Math.ceil(wanted / workspaces) + spare))
@@ -111,7 +113,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   function choose ({ queue, free, extra, asks }: Places, due: readonly Candidate[], now: Date): Choice {
     const window = windowOf(queue)
     const { size } = sizesOf(queue)
-    const isFull = learn(asks, due)
+    const { isFull, cut } = learn(asks, due, free > 0)
     const others = new Set(due.map(({ workspaceId }) => workspaceId))
     const room = roomIn(window, { size, others, nowMs: now.getTime() })
     const byLane = Map.groupBy(due, (run) => laneNow(run, now))
@@ -124,6 +126,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
         waiting: new Map([...mine].map(([workspaceId, runs]) => [workspaceId, mixRisen(runs, lane)])),
         places: shared[lane],
         roomOf: room.of,
+        isCut: cut.has(lane),
         weightOf: (workspaceId) => shareOf.get(workspaceId)?.weight ?? 1
       })
       for (const { workspaceId } of taken) room.use(workspaceId)
@@ -131,25 +134,31 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     })
     const urgent = due.filter((run) => run.lane === 'interactive').length
     const sent = chosen.filter((run) => run.lane === 'interactive').length
-    const isDry = !isFull && chosen.length === due.length
+    // Where only newcomers were asked for, nobody knows what else waits.
+    const isDry = (free > 0 || window.isDry) && !isFull && chosen.length === due.length
     Object.assign(window, { isDry, isUrgent: urgent > sent || (isFull && urgent > 0) })
-    return { chosen, isDry, ahead: aheadOf(window, chosen, { size, count: countOf(window, others) }) }
+    const ahead = aheadOf(window, chosen, { size, count: countOf(window, others) })
+    return { chosen, hasMore: free > 0 && !isDry, ahead }
   }
 
-  /** Notes how much each lane had; whether any of them had more than was asked for. */
-  function learn (asks: readonly Ask[], due: readonly Candidate[]): boolean {
+  /** Notes how much each lane had; whether any had more than was asked for, and which had more workspaces. */
+  function learn (
+    asks: readonly Ask[], due: readonly Candidate[], isOpen: boolean
+  ): { isFull: boolean, cut: Set<Lane> } {
     let isFull = false
-    for (const { queue, lane, workspaces, runs, without } of asks) {
+    const cut = new Set<Lane>()
+    for (const { queue, lane, workspaces, runs } of asks) {
       const mine = Map.groupBy(due.filter((run) => run.lane === lane), ({ workspaceId }) => workspaceId)
-      const isCut = mine.size >= workspaces || [...mine.values()].some(({ length }) => length >= runs)
-      if (workspaces > 0) isFull ||= isCut
-      if (mine.size === 0 || without.length > 0) continue
+      if (workspaces === 0) continue
+      if (mine.size >= workspaces) cut.add(lane)
+      isFull ||= cut.has(lane) || [...mine.values()].some(({ length }) => length >= runs)
+      if (mine.size === 0 || !isOpen) continue
       const rows = [...mine.values()].reduce((sum, { length }) => sum + length, 0)
       Object.assign(laneOf(queue, lane), {
         workspaces: mine.size, depth: Math.max(1, Math.min(quantum, Math.floor(rows / mine.size)))
       })
     }
-    return isFull
+    return { isFull, cut }
   }
 
   /** How many more of its runs each workspace may have live: its cap while others wait, and its rate. */
@@ -159,19 +168,23 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     const used = new Map<string, number>()
     return {
       of (workspaceId: string): number {
-        const { maxLive = Math.ceil(size / 2), perMin } = shareOf.get(workspaceId) ?? {}
-        const cap = others.size > 1 || shareOf.get(workspaceId)?.maxLive !== undefined ? maxLive : Infinity
-        const atWork = (live.get(workspaceId) ?? 0) + (used.get(workspaceId) ?? 0)
-        if (perMin === undefined) return cap - atWork
-        const bucket = refill(
-          buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }, nowMs, perMin / 60, Math.max(1, perMin / 6))
-        buckets.set(workspaceId, bucket)
-        return Math.min(cap - atWork, Math.floor(bucket.tokens) - (used.get(workspaceId) ?? 0))
+        const { maxLive = others.size > 1 ? Math.ceil(size / 2) : Infinity, perMin } = shareOf.get(workspaceId) ?? {}
+        const sent = used.get(workspaceId) ?? 0
+        const room = maxLive - (live.get(workspaceId) ?? 0) - sent
+        return perMin === undefined ? room : Math.min(room, tokensOf(workspaceId, perMin, nowMs) - sent)
       },
       use (workspaceId: string): void {
         used.set(workspaceId, (used.get(workspaceId) ?? 0) + 1)
       }
     }
+  }
+
+  /** Starts that the rate of a workspace has left now. */
+  function tokensOf (workspaceId: string, perMin: number, nowMs: number): number {
+    const before = buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }
+    const bucket = refill(before, nowMs, perMin / 60, Math.max(1, perMin / 6))
+    buckets.set(workspaceId, bucket)
+    return Math.floor(bucket.tokens)
   }
 
   /** A workspace with less at work than its part of the window need not wait behind what others have in Redis. */

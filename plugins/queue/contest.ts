@@ -1,6 +1,6 @@
 import {
   allot, blackoutUntil, coveredUntil, refill, resourceState,
-  type Candidate, type Contestant, type ResourceRepository, type ResourceRow,
+  type Bucket, type Candidate, type Contestant, type ResourceRepository, type ResourceRow,
   type ResourceState
 } from '../../src/jobs/index.ts'
 import { everything, type Clock, type Registry } from '../../src/kernel/index.ts'
@@ -53,7 +53,8 @@ export function createContest ({ resources, declared, clock }: Parts) {
     const state = resourceState(name, row, known, { isTarget: isUnlimited, nowMs: now.getTime() })
     const { capacity, holders, ratePerS, bucket } = state
     if (holders.filter(({ until }) => until > now).length >= capacity) return false
-    if (ratePerS !== undefined && refill(bucket, now.getTime(), ratePerS, Math.max(1, ratePerS)).tokens < 1) return false
+    const tokens = ratePerS === undefined ? 1 : refill(bucket, now.getTime(), ratePerS, Math.max(1, ratePerS)).tokens
+    if (tokens < 1) return false
     return blackoutUntil(state.blackouts, now) === null
   }
 
@@ -67,7 +68,7 @@ export function createContest ({ resources, declared, clock }: Parts) {
 
   /** Writes the winners down as holders, one update for each resource; those who got all that they need. */
   async function take (
-    winners: readonly Entrant[], states: ReadonlyMap<string, ResourceState>, buckets: Map<string, { tokens: number, atMs: number }>
+    winners: readonly Entrant[], states: ReadonlyMap<string, ResourceState>, buckets: ReadonlyMap<string, Bucket>
   ): Promise<Entrant[]> {
     const until = new Date(clock.ms() + heldMs)
     let left = [...winners]
@@ -78,7 +79,8 @@ export function createContest ({ resources, declared, clock }: Parts) {
       const fresh = mine.filter(({ _id, release }) =>
         !state.holders.some((one) => one.runId === _id && one.release === release + 1))
       const holders = fresh.map(({ _id: runId, release }) => ({ runId, release: release + 1, until }))
-      if (fresh.length === 0 || await resources.take({ name, rev: state.rev, holders, bucket: buckets.get(name) })) continue
+      const taking = { name, rev: state.rev, holders, bucket: buckets.get(name) }
+      if (fresh.length === 0 || await resources.take(taking)) continue
       // Somebody changed it: these wait for the next pass, without what they took already.
       for (const { _id: runId, release, names } of mine) {
         await resources.giveBack(names.filter((one) => one < name), { runId, release: release + 1 })
@@ -99,8 +101,8 @@ export function createContest ({ resources, declared, clock }: Parts) {
       await load()
       const now = clock.now()
       const free = [...wanted.keys()].filter((name) => isFree(name, now))
-      const found = (await Promise.all(free.map(async (name) => await resources.contestants(name, mostContestants)))).flat()
-      return [...new Map(found.map((run) => [run._id, run])).values()]
+      const found = await Promise.all(free.map(async (name) => await resources.contestants(name, mostContestants)))
+      return [...new Map(found.flat().map((run) => [run._id, run])).values()]
     },
 
     /** Lets those go who need nothing or get what they need; the others wait, and it says for what. */

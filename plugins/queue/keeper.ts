@@ -53,13 +53,13 @@ export function createKeeper (parts: Parts) {
   let lookAtWorkers = true
   let lookAtRedis = true
 
-  function wake ({ queues, ended = [], freed = [], serials = [], targets: ok = [], hasHolds = false }: Wake): void {
-    for (const queue of queues) next.queues.add(queue)
-    next.ended.push(...ended)
-    next.freed.push(...freed)
-    for (const pair of serials) next.serials.set(pair.join(' '), pair)
-    for (const target of ok) next.targets.add(target)
-    next.hasHolds ||= hasHolds
+  function wake (told: Wake): void {
+    for (const queue of told.queues) next.queues.add(queue)
+    next.ended.push(...told.ended ?? [])
+    next.freed.push(...told.freed ?? [])
+    for (const pair of told.serials ?? []) next.serials.set(pair.join(' '), pair)
+    for (const target of told.targets ?? []) next.targets.add(target)
+    next.hasHolds ||= told.hasHolds === true
     ring?.()
   }
 
@@ -168,7 +168,8 @@ export function createKeeper (parts: Parts) {
 
   function hasWake (): boolean {
     const { queues, ended, freed, serials, targets: ok, hasHolds } = next
-    return queues.size + ended.length + freed.length + serials.size + ok.size > 0 || hasHolds || lookAtRedis || lookAtWorkers
+    const told = queues.size + ended.length + freed.length + serials.size + ok.size
+    return told > 0 || hasHolds || lookAtRedis || lookAtWorkers
   }
 
   async function wait (ms: number, signal: AbortSignal): Promise<void> {

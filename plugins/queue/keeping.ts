@@ -41,7 +41,7 @@ export function buildKeeper (
   })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
-    jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock
+    jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock, log
   })
   const recovery = createRecovery({
     runs,

@@ -54,7 +54,7 @@ export function createRelay (parts: Parts) {
       count(queue, runsOfQueue)
     }
     // What was held made room for others.
-    const hasMore = choices.some(({ isDry, chosen }) => chosen.length > 0 && !isDry)
+    const hasMore = choices.some((one) => one.chosen.length > 0 && one.hasMore)
     return { published: sent.length, hasMore }
   }
 

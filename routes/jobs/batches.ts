@@ -2,7 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { BatchCancelSchema, BatchSchema, WorkflowSchema } from '../../src/jobs/index.ts'
 import { IdParams, ref } from '../../src/kernel/schemas.ts'
 
-const read = { auth: { by: ['session', 'apiKey'], permission: 'jobs:run:read', owner: 'param:id' }, limit: 'read' } as const
+const read = {
+  auth: { by: ['session', 'apiKey'], permission: 'jobs:run:read', owner: 'param:id' }, limit: 'read'
+} as const
 const operate = {
   auth: { by: ['session', 'apiKey'], permission: 'jobs:run:operate', owner: 'param:id' }, limit: 'write'
 } as const
@@ -12,7 +14,11 @@ const batches: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/batches/:id', {
     schema: {
-      operationId: 'getBatch', tags: ['jobs'], summary: 'How a batch stands', params, response: { 200: ref(BatchSchema) }
+      operationId: 'getBatch',
+      tags: ['jobs'],
+      summary: 'How a batch stands',
+      params,
+      response: { 200: ref(BatchSchema) }
     },
     config: read
   }, async ({ actor, params: { id } }) => await app.batchControl.get(actor, id))

@@ -29,10 +29,12 @@ export function createBatchControl ({ batches, needs, tx, clock, onMoved }: Coll
     return batch
   }
 
-  async function countsOf ({ _id, counts, countedAt }: BatchRow) {
+  async function countsOf ({ _id, counts, countedAt, completedAt = new Date(0) }: BatchRow) {
     const total = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0)
     const ageMs = clock.ms() - (countedAt?.getTime() ?? 0)
-    if (counts !== undefined && countedAt !== undefined && ageMs < (total > many ? manyFreshMs : freshMs)) {
+    const isYoung = ageMs < (total > many ? manyFreshMs : freshMs)
+    const isFresh = countedAt !== undefined && countedAt >= completedAt && isYoung
+    if (counts !== undefined && isFresh) {
       return { counts, countedAt }
     }
     const now = clock.now()

@@ -1,4 +1,4 @@
-import type { Clock, EventBus, JobDefinition, JobSender, Session, Tx } from '../kernel/index.ts'
+import type { Clock, EventBus, JobDefinition, JobSender, Log, Session, Tx } from '../kernel/index.ts'
 import { batchCompleted } from './batch-events.ts'
 import type { BatchRepository, BatchRow, CallbackKind, NeedRepository } from './repository.ts'
 
@@ -11,13 +11,14 @@ interface Collaborators {
   jobOf: (name: string) => JobDefinition | undefined
   tx: Tx
   clock: Clock
+  log: Log
 }
 
 const mostAtOnce = 200
 const unwell = ['dead', 'cancelled', 'expired', 'skipped'] as const
 
 /** What the keeper looks after: ends of batches, and needs of which nobody was told. */
-export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock }: Collaborators) {
+export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, log }: Collaborators) {
   let after = ''
 
   async function look (batch: BatchRow): Promise<void> {
@@ -58,7 +59,11 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
     async batches (): Promise<void> {
       const open = await batches.open(after, mostAtOnce)
       after = open.length < mostAtOnce ? '' : open.at(-1)?._id ?? ''
-      for (const batch of open) await look(batch)
+      for (const batch of open) {
+        await look(batch).catch((err: unknown) => {
+          log.warn({ err, batch: batch._id }, 'a batch was not looked after')
+        })
+      }
     },
 
     /** Tells those who wait for a run that ended outside of a worker; queues that got runs. */

@@ -1,4 +1,6 @@
-import { currentContext, uuidv7, type BatchCallback, type Batches, type Clock, type JobSender, type NewBatch } from '../kernel/index.ts'
+import {
+  currentContext, uuidv7, type BatchCallback, type Batches, type Clock, type JobSender, type NewBatch
+} from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import { checkPayload } from './payload.ts'
 import type { BatchRepository, StoredCallback } from './repository.ts'

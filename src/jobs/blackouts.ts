@@ -1,5 +1,7 @@
 import type { Blackout } from '../kernel/index.ts'
 
+type Daily = Exclude<Blackout, { from: Date }>
+
 const dayMinutes = 1440
 const minuteMs = 60_000
 const formats = new Map<string, Intl.DateTimeFormat>()
@@ -15,16 +17,20 @@ function endOf (blackout: Blackout, at: Date): number | undefined {
   if ('from' in blackout) {
     return at >= blackout.from && at < blackout.to ? blackout.to.getTime() : undefined
   }
-  const { daily, days, zone } = blackout
+  return endOfDaily(blackout, at)
+}
+
+function endOfDaily ({ daily, days, zone }: Daily, at: Date): number | undefined {
   const [from, to] = [minutesOf(daily.from), minutesOf(daily.to)]
   const wall = wallOf(at, zone)
   const isNight = from >= to
-  const isAfterMidnight = isNight && wall.minutes < to
-  if (!isAfterMidnight && (wall.minutes < from || (!isNight && wall.minutes >= to))) return undefined
-  const day = isAfterMidnight ? (wall.day + 5) % 7 + 1 : wall.day
-  if (days !== undefined && !days.includes(day)) return undefined
-  const left = (to - wall.minutes + dayMinutes) % dayMinutes
-  return Math.floor(at.getTime() / minuteMs) * minuteMs + (left === 0 ? dayMinutes : left) * minuteMs
+  const isMorning = isNight && wall.minutes < to
+  const isCovered = wall.minutes >= from ? isNight || wall.minutes < to : isMorning
+  // The morning counts to the day before.
+  const day = isMorning ? (wall.day + 5) % 7 + 1 : wall.day
+  if (!isCovered || days?.includes(day) === false) return undefined
+  const left = (to - wall.minutes + dayMinutes) % dayMinutes || dayMinutes
+  return Math.floor(at.getTime() / minuteMs) * minuteMs + left * minuteMs
 }
 
 function minutesOf (text: string): number {

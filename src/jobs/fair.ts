@@ -37,54 +37,67 @@ export interface Turns<R> {
   /** How many more of its runs may be live. */
   roomOf: (workspaceId: string) => number
   weightOf: (workspaceId: string) => number
+  /** More workspaces wait than these: each has one turn, then it is for others to have theirs. */
+  isCut?: boolean
 }
+
+interface Queued<R> { runs: readonly R[], at: number, room: number }
 
 /**
  * Deficit round robin: every workspace in turn gets its quantum and pays the cost of what it sends. Advances the ring;
  * a turn that ends because no place is left goes on next time.
  */
 export function takeTurns<R extends { cost: number }> (
-  ring: Ring, { waiting, places, roomOf, weightOf }: Turns<R>
+  ring: Ring, { waiting, places, roomOf, weightOf, isCut = false }: Turns<R>
 ): R[] {
-  const queues = new Map([...waiting].map(([workspaceId, runs]) => [workspaceId, { runs, at: 0, room: 0 }]))
-  for (const [workspaceId, queue] of queues) queue.room = roomOf(workspaceId)
+  const queues = new Map([...waiting].map(([workspaceId, runs]): [string, Queued<R>] =>
+    [workspaceId, { runs, at: 0, room: roomOf(workspaceId) }]))
   const chosen: R[] = []
-  let active = ringOrder(ring, [...queues.keys()])
-  let isGoingOn = active[0] === ring.at && (ring.left.get(ring.at) ?? 0) > 0
-  while (active.length > 0 && chosen.length < places) {
-    const still: string[] = []
-    for (const workspaceId of active) {
-      const queue = queues.get(workspaceId)
-      if (queue === undefined) continue
-      if (chosen.length >= places) break
+  let isGoingOn = queues.has(ring.at) && (ring.left.get(ring.at) ?? 0) > 0
+  for (let active = ringOrder(ring, [...queues.keys()]); active.length > 0 && chosen.length < places;) {
+    active = active.filter((workspaceId) => {
+      if (chosen.length >= places) return true
       ring.at = workspaceId
-      let left = (ring.left.get(workspaceId) ?? 0) + (isGoingOn ? 0 : quantum * weightOf(workspaceId))
+      const left = (ring.left.get(workspaceId) ?? 0) + (isGoingOn ? 0 : quantum * weightOf(workspaceId))
       isGoingOn = false
-      for (
-        let run = queue.runs[queue.at];
-        run !== undefined && run.cost <= left && queue.room > 0 && chosen.length < places;
-        run = queue.runs[++queue.at]
-      ) {
-        chosen.push(run)
-        left -= run.cost
-        queue.room--
-      }
-      const mayGoOn = queue.at < queue.runs.length && queue.room > 0
-      if (mayGoOn) ring.left.set(workspaceId, left)
-      else ring.left.delete(workspaceId)
-      if (mayGoOn) still.push(workspaceId)
-    }
-    active = still
+      return takeTurn(ring, queues.get(workspaceId), { left, places, chosen })
+    })
+    if (isCut) break
   }
   for (const workspaceId of ring.left.keys()) if (!queues.has(workspaceId)) ring.left.delete(workspaceId)
   return chosen
 }
 
+/** Sends what the workspace at turn can pay for; whether it could send more. */
+function takeTurn<R extends { cost: number }> (
+  ring: Ring, queue: Queued<R> | undefined, { left, places, chosen }: { left: number, places: number, chosen: R[] }
+): boolean {
+  if (queue === undefined) return false
+  for (
+    let run = queue.runs[queue.at];
+    run !== undefined && run.cost <= left && queue.room > 0 && chosen.length < places;
+    run = queue.runs[++queue.at]
+  ) {
+    chosen.push(run)
+    left -= run.cost
+    queue.room--
+  }
+  const mayGoOn = queue.at < queue.runs.length && queue.room > 0
+  if (mayGoOn) ring.left.set(ring.at, left)
+  else ring.left.delete(ring.at)
+  return mayGoOn
+}
+
+/** The least name whose turn may be next: the one at turn while it has something left, else whatever follows it. */
+export function turnFrom ({ at, left }: Ring): string {
+  return (left.get(at) ?? 0) > 0 ? at : `${at}\0`
+}
+
 /** The workspaces as their turns follow: from the one at turn on, which is first only while it has something left. */
-function ringOrder ({ at, left }: Ring, workspaces: readonly string[]): string[] {
+function ringOrder (ring: Ring, workspaces: readonly string[]): string[] {
   const sorted = workspaces.toSorted()
-  const isLeft = (left.get(at) ?? 0) > 0
-  const from = sorted.findIndex((one) => isLeft ? one >= at : one > at)
+  const least = turnFrom(ring)
+  const from = sorted.findIndex((one) => one >= least)
   return from <= 0 ? sorted : [...sorted.slice(from), ...sorted.slice(0, from)]
 }
 

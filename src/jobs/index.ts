@@ -19,7 +19,8 @@ export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'
 export { groupOpened, runDead } from './events.ts'
 export {
-  createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, type Bucket, type RetryBudget, type Ring
+  createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, turnFrom,
+  type Bucket, type RetryBudget, type Ring
 } from './fair.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
@@ -43,7 +44,8 @@ export {
   createClearingRepository, createControlRepository, createDedupeRepository, createDumpRepository, createEventPages,
   createEventRepository, createLeaseRepository, createLetterRepository, createNeedRepository, createPauseRepository,
   createPoisonRepository, createProjectionRepository, createRelayRepository, createReportRepository,
-  createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository, createSlotRepository,
+  createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository,
+  createScheduleRepository, createShareRepository, createSlotRepository,
   createSubscriberRepository, createWorkerRepository,
   type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
   type LeaseRepository, type Letter, type Outcome, type Pause, type PauseRepository, type RelayRepository,

@@ -11,7 +11,9 @@ export function askedNeeds ({ needs = [], onNeedFailure }: AddOptions): Pick<Run
   if (onNeedFailure === undefined) {
     throw JobsError.schema_mismatch({}, { detail: 'A run with needs says what becomes of it when one of them fails.' })
   }
-  if (needs.length > mostNeeds) throw JobsError.schema_mismatch({}, { detail: `A run needs at most ${mostNeeds} others.` })
+  if (needs.length > mostNeeds) {
+    throw JobsError.schema_mismatch({}, { detail: `A run needs at most ${mostNeeds} others.` })
+  }
   return { needs: [...new Set(needs)], onNeedFailure }
 }
 
@@ -21,7 +23,9 @@ export async function begin (repository: NeedRepository, session: Session, run: 
   if (needs === undefined) return run
   const states = await repository.mark(session, run.workspaceId, needs)
   const unknown = needs.find((id) => !states.has(id))
-  if (unknown !== undefined) throw JobsError.schema_mismatch({ need: unknown }, { detail: `There is no run ${unknown}.` })
+  if (unknown !== undefined) {
+    throw JobsError.schema_mismatch({ need: unknown }, { detail: `There is no run ${unknown}.` })
+  }
   const ended = needs.filter((id) => isOver(states.get(id)))
   if (onNeedFailure !== 'continue' && ended.some((id) => states.get(id) !== 'done')) {
     return { ...run, ...failedNeed(onNeedFailure === 'skip' ? 'skipped' : 'dead', now), waiting: 0 }

@@ -1,6 +1,6 @@
 export { createBackupRepository, type BackupRepository, type BackupRow } from './repository/backups.ts'
 export {
-  createClaimRepository, type ClaimRepository, type Letter, type Outcome, type StartOfRun
+  createClaimRepository, type ClaimRepository, type Letter, type StartOfRun
 } from './repository/claims.ts'
 export {
   createBatchRepository, type BatchRepository, type BatchRow, type CallbackKind, type StoredCallback
@@ -17,6 +17,7 @@ export { createLetterRepository, type LetterRepository } from './repository/lett
 export {
   createNeedRepository, failedNeed, type EndedNeed, type NeedRepository, type SettledNeeds
 } from './repository/needs.ts'
+export type { Outcome } from './repository/outcomes.ts'
 export { createPauseRepository, type Pause, type PauseRepository } from './repository/pauses.ts'
 export { createPoisonRepository, type PoisonRepository } from './repository/poison.ts'
 export { createRelayRepository, type Delivery, type RelayRepository } from './repository/relay.ts'

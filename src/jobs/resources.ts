@@ -36,17 +36,27 @@ export function resourceState (
   name: string, row: ResourceRow | undefined, declared: ResourceDefinition | undefined,
   { isTarget, nowMs }: { isTarget: boolean, nowMs: number }
 ): ResourceState {
-  const ratePerS = row?.ratePerS ?? declared?.ratePerS
-  const full = Math.max(1, ratePerS ?? 1)
+  const said: Partial<ResourceRow> = { ...limits(declared), ...row }
+  const { capacity = isTarget ? Infinity : 1, ratePerS, holders = [], rev = 0 } = said
   return {
     name,
-    capacity: row?.capacity ?? declared?.capacity ?? (isTarget ? Infinity : 1),
+    capacity,
     ...(ratePerS === undefined ? {} : { ratePerS }),
     blackouts: [...row?.blackouts ?? [], ...declared?.blackouts ?? []],
-    holders: row?.holders ?? [],
-    bucket: { tokens: row?.tokens ?? full, atMs: row?.tokensAt?.getTime() ?? nowMs },
-    rev: row?.rev ?? 0
+    holders,
+    bucket: bucketOf(said, nowMs),
+    rev
   }
+}
+
+function limits (declared: ResourceDefinition | undefined): Pick<ResourceRow, 'capacity' | 'ratePerS'> {
+  const { capacity, ratePerS } = declared ?? {}
+  return { ...(capacity === undefined ? {} : { capacity }), ...(ratePerS === undefined ? {} : { ratePerS }) }
+}
+
+/** Full where nobody took anything yet. */
+function bucketOf ({ tokens, tokensAt, ratePerS = 1 }: Partial<ResourceRow>, nowMs: number): Bucket {
+  return { tokens: tokens ?? Math.max(1, ratePerS), atMs: tokensAt?.getTime() ?? nowMs }
 }
 
 export interface Contestant {
@@ -98,15 +108,7 @@ export interface Verdicts<C extends Contestant> {
 export function allot<C extends Contestant> (
   runs: readonly C[], states: ReadonlyMap<string, ResourceState>, now: Date
 ): Verdicts<C> {
-  const free = new Map<string, number>()
-  const buckets = new Map<string, Bucket>()
-  for (const state of states.values()) {
-    const { name, capacity, holders, ratePerS } = state
-    free.set(name, capacity - holders.filter(({ until }) => until > now).length)
-    if (ratePerS !== undefined) {
-      buckets.set(name, refill(state.bucket, now.getTime(), ratePerS, Math.max(1, ratePerS)))
-    }
-  }
+  const { free, buckets } = leftOf(states, now)
   const kept = new Set<string>()
   const result: Verdicts<C> = { winners: [], losers: [], overtaken: [], buckets }
   for (const run of runs.toSorted(contestOrder)) {
@@ -117,15 +119,30 @@ export function allot<C extends Contestant> (
       continue
     }
     result.winners.push(run)
-    for (const name of run.names) {
-      free.set(name, (free.get(name) ?? 0) - 1)
-      const bucket = buckets.get(name)
-      if (bucket !== undefined) buckets.set(name, { ...bucket, tokens: bucket.tokens - 1 })
-    }
+    pay(run.names, free, buckets)
   }
   result.overtaken = result.losers.filter(({ run, reason }) => reason !== 'blackout' && result.winners.some((winner) =>
     arrival(run, winner) < 0 && winner.names.some((name) => run.names.includes(name)))).map(({ run }) => run)
   return result
+}
+
+/** Free places and filled rates. */
+function leftOf (states: ReadonlyMap<string, ResourceState>, now: Date): Pick<Left, 'free' | 'buckets'> {
+  const free = new Map<string, number>()
+  const buckets = new Map<string, Bucket>()
+  for (const { name, capacity, holders, ratePerS, bucket } of states.values()) {
+    free.set(name, capacity - holders.filter(({ until }) => until > now).length)
+    if (ratePerS !== undefined) buckets.set(name, refill(bucket, now.getTime(), ratePerS, Math.max(1, ratePerS)))
+  }
+  return { free, buckets }
+}
+
+function pay (names: readonly string[], free: Map<string, number>, buckets: Map<string, Bucket>): void {
+  for (const name of names) {
+    free.set(name, (free.get(name) ?? 0) - 1)
+    const bucket = buckets.get(name)
+    if (bucket !== undefined) buckets.set(name, { ...bucket, tokens: bucket.tokens - 1 })
+  }
 }
 
 interface Left { free: Map<string, number>, buckets: Map<string, Bucket>, kept: ReadonlySet<string> }

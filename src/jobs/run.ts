@@ -98,5 +98,6 @@ const dayMs = 86_400_000
 /** When an ended run leaves the store; dead ones stay with their letter. */
 export function expiryOf (state: RunState, nowMs: number): { expireAt?: Date } {
   if (state === 'done') return { expireAt: new Date(nowMs + 7 * dayMs) }
-  return state === 'cancelled' || state === 'expired' || state === 'skipped' ? { expireAt: new Date(nowMs + 30 * dayMs) } : {}
+  const isShown = state === 'cancelled' || state === 'expired' || state === 'skipped'
+  return isShown ? { expireAt: new Date(nowMs + 30 * dayMs) } : {}
 }

@@ -1,4 +1,6 @@
-import { uuidv7, type AddOptions, type AddedRun, type Clock, type Workflow, type WorkflowNode } from '../kernel/index.ts'
+import {
+  uuidv7, type AddOptions, type AddedRun, type Clock, type Workflow, type WorkflowNode
+} from '../kernel/index.ts'
 import type { RunRow } from './run.ts'
 import { orderNodes } from './workflow.ts'
 

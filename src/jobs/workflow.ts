@@ -14,7 +14,8 @@ export function orderNodes (needsOf: Readonly<Record<string, readonly string[]>>
   for (const name of names) {
     const unknown = needsOf[name]?.find((need) => !Object.hasOwn(needsOf, need))
     if (unknown !== undefined) {
-      throw JobsError.schema_mismatch({ node: name, need: unknown }, { detail: `${name} needs ${unknown}: no such node.` })
+      throw JobsError.schema_mismatch(
+        { node: name, need: unknown }, { detail: `${name} needs ${unknown}: no such node.` })
     }
   }
   const ordered: string[] = []

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import {
-  allot, blackoutUntil, createRetryBudget, laneNow, mixRisen, newRing, resourceState, takeTurns,
+  allot, blackoutUntil, createRetryBudget, laneNow, mixRisen, newRing, resourceState, takeTurns, turnFrom,
   type Contestant, type ResourceState
 } from '../../src/jobs/index.ts'
 import { defineJob, defineResource, everything, type Blackout, type Lane } from '../../src/kernel/index.ts'
@@ -36,7 +36,11 @@ t.test('workspaces take turns and pay for what they send', async (t) => {
   const ring = newRing()
   const backlog = new Map([of('a', 100), of('b', 100), of('c', 100)])
   t.same(shares(takeTurns(ring, { waiting: backlog, places: 25, ...plain })), { a: 10, b: 10, c: 5 })
-  t.same(shares(takeTurns(ring, { waiting: backlog, places: 15, ...plain })), { a: 10, c: 5 }, 'c goes on with its turn')
+  t.same(shares(takeTurns(ring, { waiting: backlog, places: 15, ...plain })), { a: 10, c: 5 }, 'c goes on')
+  t.equal(turnFrom(ring), 'a\0', 'whoever follows a is next')
+  t.same(shares(takeTurns(ring, { waiting: new Map([of('d', 100), of('e', 100)]), places: 50, ...plain, isCut: true })),
+    { d: 10, e: 10 }, 'one turn each where others wait behind them')
+  t.equal(turnFrom(ring), 'e\0')
   t.same(shares(takeTurns(newRing(), {
     waiting: new Map([of('a', 100), of('b', 3)]), places: 50, ...plain
   })), { a: 47, b: 3 }, 'nothing stays free while somebody waits')
@@ -70,9 +74,15 @@ t.test('blackouts once, by day, by night, and on some days', async (t) => {
     [{ daily: { from: '11:30', to: '12:00' }, zone: 'UTC' }, '2026-03-04T12:00:00Z', null],
     [{ daily: { from: '22:00', to: '06:00' }, zone: 'UTC' }, '2026-03-04T23:10:30Z', '2026-03-05T06:00:00.000Z'],
     [{ daily: { from: '22:00', to: '06:00' }, zone: 'UTC' }, '2026-03-04T05:59:00Z', '2026-03-04T06:00:00.000Z'],
-    [{ daily: { from: '13:00', to: '14:00' }, zone: 'Europe/Berlin' }, '2026-03-04T12:15:00Z', '2026-03-04T13:00:00.000Z'],
+    [
+      { daily: { from: '13:00', to: '14:00' }, zone: 'Europe/Berlin' },
+      '2026-03-04T12:15:00Z', '2026-03-04T13:00:00.000Z'
+    ],
     // Wednesday is day 3: its night reaches into Thursday.
-    [{ daily: { from: '22:00', to: '06:00' }, days: [3], zone: 'UTC' }, '2026-03-05T01:00:00Z', '2026-03-05T06:00:00.000Z'],
+    [
+      { daily: { from: '22:00', to: '06:00' }, days: [3], zone: 'UTC' },
+      '2026-03-05T01:00:00Z', '2026-03-05T06:00:00.000Z'
+    ],
     [{ daily: { from: '22:00', to: '06:00' }, days: [3], zone: 'UTC' }, '2026-03-04T01:00:00Z', null]
   ]
   for (const [blackout, at, end] of table) {
@@ -92,7 +102,8 @@ t.test('places of resources go all or nothing, in order, and nobody is passed ov
   const pair = allot([run('1', ['a', 'b']), run('2', ['b']), run('3', ['a'])], both, now)
   t.same(ids(pair.winners), ['1'], 'undeclared: capacity 1')
   t.same(pair.losers.map(({ run: { _id }, reason }) => `${_id} ${reason}`), ['2 resource', '3 resource'])
-  const ranked = allot([run('1', ['a'], { rank: 5 }), run('2', ['a'], { slotAt: new Date(now.getTime() + 1) })], both, now)
+  const soon = new Date(now.getTime() + 1)
+  const ranked = allot([run('1', ['a'], { rank: 5 }), run('2', ['a'], { slotAt: soon })], both, now)
   t.same([ids(ranked.winners), ids(ranked.overtaken)], [['2'], ['1']], 'a lower rank first: that is a turn lost')
   const third = allot([run('1', ['a'], { rank: 5, overtaken: 3 }), run('2', ['a'], { rank: -9 })], both, now)
   t.same(ids(third.winners), ['1'], 'who lost three times goes first')
@@ -106,14 +117,14 @@ t.test('places of resources go all or nothing, in order, and nobody is passed ov
   const rated = allot([run('1', ['a']), run('2', ['a']), run('3', ['a'])],
     states({ name: 'a', capacity: 9, ratePerS: 2, bucket: { tokens: 1, atMs: now.getTime() - 500 } }), now)
   t.same([ids(rated.winners), rated.losers[0]?.reason], [['1', '2'], 'rate'])
-  const dark = states({ name: everything, blackouts: [{ from: ago(1), to: new Date(now.getTime() + 1) }] }, { name: 'a' })
+  const dark = states({ name: everything, blackouts: [{ from: ago(1), to: soon }] }, { name: 'a' })
   t.same(allot([run('1', ['a']), run('2', [], { isScheduled: true }), run('3', [])], dark, now).losers
     .map(({ run: { _id }, reason }) => `${_id} ${reason}`), ['1 blackout', '2 blackout'])
 })
 
-const Work = Type.Object({ n: Type.Integer(), ms: Type.Integer(), group: Type.Optional(Type.String({ maxLength: 20 })) }, {
-  additionalProperties: false
-})
+const Work = Type.Object({
+  n: Type.Integer(), ms: Type.Integer(), group: Type.Optional(Type.String({ maxLength: 20 }))
+}, { additionalProperties: false })
 const work = defineJob({ name: 'test.do-work', queue: 'mail', data: Work })
 const grouped = defineJob({ name: 'test.do-row', queue: 'fast', data: Work, serial: ({ group = '' }) => group })
 const narrow = defineJob({ name: 'test.go-through', queue: 'notify', data: Work, resources: () => ['door'] })
@@ -154,6 +165,16 @@ async function add (job: typeof work, count: number, data: { ms: number, group?:
 const of = (job: { name: string }): Seen[] => seen.filter((one) => one.job === job.name)
 const most = (list: readonly Seen[]): number => Math.max(0, ...list.map(({ startMs }) =>
   list.filter((other) => other.startMs <= startMs && other.endMs > startMs).length))
+
+t.test('a backlog is worked off without waiting for the next poll', async (t) => {
+  const sinceMs = performance.now()
+  await add(work, 900, { ms: 5 })
+  await until('all', () => of(work).length === 900, 20_000)
+  const tookMs = performance.now() - sinceMs
+  // A window of 60 a poll would be seven and a half seconds.
+  t.ok(tookMs < 5000, `900 runs in ${Math.round(tookMs)} ms`)
+  seen.length = 0
+})
 
 t.test('P16: few runs of one workspace do not wait behind many of another', async (t) => {
   await add(work, 1500, { ms: 20 }, { workspaceId: 'loud' })

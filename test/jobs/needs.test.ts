@@ -35,7 +35,7 @@ function bind (app: FastifyInstance): void {
   app.handleJob(callback, async ({ run: { data: { name } } }) => { seen.push(name) })
 }
 
-interface Row { _id: string, state: string, node?: string, error?: { code: string }, needs?: string[], batchId?: string }
+interface Row { _id: string, state: string, error?: { code: string }, isNeeded?: boolean, workflowId?: string }
 const place = newPlace()
 const app = await rig({ place, declared: { jobs: [step, commit, callback] }, bind })
 t.teardown(async () => {
@@ -122,10 +122,13 @@ t.test('what cannot be needed is refused', async (t) => {
 t.test('a workflow of a thousand runs is one insert, and each goes after its needs', async (t) => {
   seen.length = 0
   const row = 50
-  const nodes = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`n${i}`, workflowNode(step, { name: `n${i}` }, {
-    ...(i < row ? {} : { needs: [`n${i - row}`, `n${i - row + (i % row === 0 ? 0 : -1)}`], onNeedFailure: 'fail' as const })
-  })]))
-  const { id, runs: added } = await app.tx(async (session) => await app.jobs.addWorkflow(session, { nodes, workspaceId }))
+  const needsOf = (i: number): string[] => [`n${i - row}`, `n${i - row + (i % row === 0 ? 0 : -1)}`]
+  const nodes = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [
+    `n${i}`,
+    workflowNode(step, { name: `n${i}` }, i < row ? {} : { needs: needsOf(i), onNeedFailure: 'fail' })
+  ]))
+  const { id, runs: added } = await app.tx(async (session) =>
+    await app.jobs.addWorkflow(session, { nodes, workspaceId }))
   t.equal(Object.keys(added).length, 1000)
   t.equal(await runs.countDocuments({ workflowId: id }), 1000)
   const sinceMs = performance.now()
@@ -142,10 +145,12 @@ t.test('a workflow of a thousand runs is one insert, and each goes after its nee
   await t.rejects(app.batchControl.workflow({ ...actor, workspaceId: 'w2' } as Actor, id), {
     code: 'jobs.workflow_not_found'
   })
-  await t.rejects(app.tx(async (session) => await app.jobs.addWorkflow(session, {
-    nodes: { a: workflowNode(step, { name: 'a' }, { needs: ['b'], onNeedFailure: 'fail' }),
-      b: workflowNode(step, { name: 'b' }, { needs: ['a'], onNeedFailure: 'fail' }) }, workspaceId
-  })), { code: 'jobs.cycle_in_workflow' })
+  const circle = {
+    a: workflowNode(step, { name: 'a' }, { needs: ['b'], onNeedFailure: 'fail' }),
+    b: workflowNode(step, { name: 'b' }, { needs: ['a'], onNeedFailure: 'fail' })
+  }
+  await t.rejects(app.tx(async (session) =>
+    await app.jobs.addWorkflow(session, { nodes: circle, workspaceId })), { code: 'jobs.cycle_in_workflow' })
 })
 
 async function openBatch (name: string): Promise<string> {
@@ -183,7 +188,8 @@ t.test('a batch calls back once: when all have ended, when all are done, when th
   t.equal(await app.db.collection('jobs.events').countDocuments({ type: 'jobs.batch.completed' }), 2)
   await t.rejects(app.tx(async (session) =>
     await app.jobs.add(session, step, { name: 'x' }, { workspaceId, batchId: good })), { code: 'jobs.batch_sealed' })
-  await t.rejects(app.batchControl.get({ ...actor, workspaceId: 'w2' } as Actor, good), { code: 'jobs.batch_not_found' })
+  const stranger = { ...actor, workspaceId: 'w2' } as Actor
+  await t.rejects(app.batchControl.get(stranger, good), { code: 'jobs.batch_not_found' })
 })
 
 t.test('a batch is cancelled, and what is stuck in it is loosened', async (t) => {

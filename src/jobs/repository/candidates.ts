@@ -3,8 +3,8 @@ import type { Lane, Queue } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
 
 export type Candidate = Pick<RunRow,
-  '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'cost' | 'serial' | 'seq' | 'target' | 'resources' | 'rank' |
-  'slotAt' | 'overtaken' | 'cause' | 'runAt' | 'release' | 'attempt' | 'deadlineAt' | 'starts'>
+  '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'cost' | 'serial' | 'seq' | 'target' | 'resources' |
+  'rank' | 'slotAt' | 'overtaken' | 'cause' | 'runAt' | 'release' | 'attempt' | 'deadlineAt' | 'starts'>
 
 export const shownOfCandidate = {
   workspaceId: 1, name: 1, v: 1, queue: 1, lane: 1, cost: 1, serial: 1, seq: 1, target: 1, resources: 1, rank: 1,
@@ -30,8 +30,8 @@ export function createCandidateRepository (db: Db) {
   const coll = rows.collectionName
 
   /**
-   * One step of the index for each workspace that waits (its first entry is its oldest run that nothing holds), then one
-   * look-up for each whose turn it is: a backlog of a million runs of one workspace costs what one of ten does.
+   * One step of the index for each workspace that waits (its first entry is its oldest run that nothing holds), then
+   * one look-up for each whose turn it is: a backlog of a million runs of one workspace costs what one of ten does.
    */
   function pipelineOf ({ queue, lane, workspaces, from, without, runs }: Ask, now: Date) {
     const waiting = { state: 'pending', queue, lane }

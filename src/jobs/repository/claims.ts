@@ -1,7 +1,8 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
-import { expiryOf, type Attempt, type RunRow, type StartKey } from '../run.ts'
-import { createNeedRepository, endStates, type EndedNeed, type SettledNeeds } from './needs.ts'
+import type { Attempt, RunRow, StartKey } from '../run.ts'
+import { createNeededEnds } from './needed-ends.ts'
+import { effective, groupDone, operationsOf, running, unneeded, updateOf, type Outcome } from './outcomes.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
 
@@ -35,12 +36,6 @@ export interface Letter {
   expireAt?: Date
 }
 
-/** How a start ended; differing ones ride in one bulk. */
-export type Outcome =
-  | { kind: 'done', result?: unknown }
-  | { kind: 'again', runAt: Date, isCounted: boolean, isConflict: boolean, attempt: Attempt | undefined }
-  | { kind: 'ended', state: 'cancelled' | 'expired' }
-
 export type ClaimRepository = ReturnType<typeof createClaimRepository>
 
 /** The runs of a serial that may be next: one that never started and is not due holds nobody up. */
@@ -53,49 +48,21 @@ function isStartable ({ runAt, target, resources, cause, attempt, heldBy }: RunR
   return runAt <= now && isFree && attempt === 0 && (heldBy === null || heldBy === 'serial')
 }
 
-/** Nobody waits for it, as far as the store knows at this moment. */
-const unneeded = { isNeeded: { $ne: true } }
-
-const running = ({ id, fence, claim }: StartKey) => ({ _id: id, fence, claim, state: 'running' as const })
-
-/** The same start as long as nobody asked to cancel it: what is cancelled has no effect any more. */
-const effective = (key: StartKey) => ({ ...running(key), cancel: { $exists: false } })
+/** What a claim makes of a run. */
+function claimed (claim: string, worker: string, now: Date) {
+  return {
+    $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now, updatedAt: now },
+    $inc: { fence: 1, starts: 1 }
+  }
+}
 
 /**
  * Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). `onFreed` is called
  * in the transaction with the queue of each run that waits for nothing any more.
  */
 export function createClaimRepository (db: Db, onFreed: (queue: string) => void = () => undefined) {
-  const needs = createNeedRepository(db)
-  const rows = db.collection<RunRow>('jobs.runs')
-  const letters = db.collection<Letter>('jobs.letters')
-
-  function claimed (claim: string, worker: string, now: Date) {
-    return {
-      $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now, updatedAt: now },
-      $inc: { fence: 1, starts: 1 }
-    }
-  }
-
-  async function settle (session: Session, ended: readonly EndedNeed[], now: Date): Promise<SettledNeeds> {
-    const settled = await needs.settle(session, ended, now)
-    for (const queue of settled.queues) onFreed(queue)
-    return settled
-  }
-
-  /** Ends starts that others wait for, and tells them, in one transaction; how many were not taken over by others. */
-  async function endNeeded (
-    session: Session, outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>, now: Date
-  ): Promise<number> {
-    await rows.bulkWrite(operationsOf(groupDone(outcomes), now), { session })
-    const ids = outcomes.map(({ key }) => key.id)
-    const found = await rows.find(
-      { _id: { $in: ids }, state: { $in: [...endStates] } }, { session, projection: { claim: 1, state: 1 } }).toArray()
-    const claimOf = new Map(outcomes.map(({ key }) => [key.id, key.claim]))
-    const ended = found.filter(({ _id, claim }) => claimOf.get(_id) === claim)
-    await settle(session, ended.map(({ _id: id, state }) => ({ id, isMet: state === 'done' })), now)
-    return ended.length
-  }
+  const ends = createNeededEnds(db, onFreed)
+  const [rows, letters] = [db.collection<RunRow>('jobs.runs'), db.collection<Letter>('jobs.letters')]
 
   return {
     /** Claims published runs of one release number under a fresh token; answers those it got. */
@@ -157,7 +124,8 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
     async finish (session: Session, key: StartKey, result: unknown, now: Date): Promise<boolean> {
       const update = updateOf({ kind: 'done', result }, now)
       const { matchedCount } = await rows.updateOne({ ...effective(key), ...unneeded }, update, { session })
-      return matchedCount === 1 || await endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
+      if (matchedCount === 1) return true
+      return await ends.endNeeded(session, [{ key, outcome: { kind: 'done', result } }], now) === 1
     },
 
     /**
@@ -214,16 +182,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
       return outcomes.length - matchedCount - cancelled.matchedCount
     },
 
-    /** Those of the starts that others wait for: they end in a transaction, by `endNeeded`. */
-    async needed (keys: readonly StartKey[]): Promise<StartKey[]> {
-      const found = await rows.find(
-        { _id: { $in: keys.map(({ id }) => id) }, state: 'running', isNeeded: true },
-        { projection: { fence: 1, claim: 1 } }).toArray()
-      const byId = new Map(found.map(({ _id, fence, claim }) => [_id, `${fence} ${claim}`]))
-      return keys.filter(({ id, fence, claim }) => byId.get(id) === `${fence} ${claim}`)
-    },
-
-    endNeeded,
+    ...ends,
 
     /** Ends the start as dead and writes its letter, in one transaction. */
     async bury (session: Session, key: StartKey, letter: Letter, attempt: Attempt): Promise<boolean> {
@@ -235,8 +194,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
         $push: { attempts: { $each: [attempt], $slice: -20 } }
       }, { session })
       if (matchedCount !== 1) return false
-      const isNeeded = await rows.findOne({ _id: key.id, isNeeded: true }, { session, projection: { _id: 1 } }) !== null
-      const { failed } = isNeeded ? await settle(session, [{ id: key.id, isMet: false }], now) : { failed: [] }
+      const failed = await ends.failNeeded(session, key.id, now)
       await letters.insertOne({ ...letter, ...(failed.length > 0 && { needers: failed.slice(0, 100) }) }, { session })
       return true
     },
@@ -286,55 +244,4 @@ const startFields = { fence: 1, release: 1, queue: 1, workspaceId: 1, serial: 1,
 function toStart (run: RunRow): StartOfRun {
   const { _id, fence, release, queue, workspaceId, serial, worker, startedAt } = run
   return { id: _id, fence, release, queue, workspaceId, serial, worker, startedAt }
-}
-
-/** Done and again are said of what is wanted still. */
-const guardOf = (outcome: Outcome) => outcome.kind === 'ended' ? running : effective
-
-/** Equal outcomes of one claim are one update; what ends a run also matches `ending`. */
-function operationsOf (groups: readonly Group[], now: Date, ending: Filter<RunRow> = {}) {
-  return groups.map(({ keys, outcome }) => {
-    const [one] = keys as [StartKey]
-    const more = outcome.kind === 'again' ? {} : ending
-    const filter = { ...guardOf(outcome)(one), _id: { $in: keys.map((key) => key.id) }, ...more }
-    return { updateMany: { filter, update: updateOf(outcome, now) } }
-  })
-}
-
-interface Group { keys: StartKey[], outcome: Outcome }
-
-/** Starts of one claim that are done without a result are one update. */
-function groupDone (outcomes: ReadonlyArray<{ key: StartKey, outcome: Outcome }>): Group[] {
-  const groups: Group[] = []
-  const byClaim = new Map<string, Group>()
-  for (const { key, outcome } of outcomes) {
-    const name = outcome.kind === 'done' && outcome.result === undefined ? `${key.claim} ${key.fence}` : undefined
-    const there = name === undefined ? undefined : byClaim.get(name)
-    if (there !== undefined) {
-      there.keys.push(key)
-      continue
-    }
-    const group = { keys: [key], outcome }
-    groups.push(group)
-    if (name !== undefined) byClaim.set(name, group)
-  }
-  return groups
-}
-
-function updateOf (outcome: Outcome, now: Date) {
-  if (outcome.kind === 'again') {
-    const { runAt, isCounted, isConflict, attempt } = outcome
-    return {
-      $set: {
-        state: 'pending' as const, isLive: false, heldBy: null, claim: null, worker: null, runAt, updatedAt: now
-      },
-      $inc: { attempt: isCounted ? 1 : 0, conflicts: isConflict ? 1 : 0 },
-      ...(attempt === undefined ? {} : { $push: { attempts: { $each: [attempt], $slice: -20 } } })
-    }
-  }
-  const state = outcome.kind === 'done' ? 'done' as const : outcome.state
-  const result = outcome.kind === 'done' && outcome.result !== undefined ? { result: outcome.result } : {}
-  return {
-    $set: { state, isLive: false, endedAt: now, updatedAt: now, ...expiryOf(state, now.getTime()), ...result }
-  }
 }

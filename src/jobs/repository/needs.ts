@@ -30,7 +30,9 @@ export function createNeedRepository (db: Db) {
       { session, projection: { needs: 1, onNeedFailure: 1, isNeeded: 1, queue: 1 } }).limit(page).toArray()
   }
 
-  async function lower (session: Session, runs: readonly Dependent[], ids: readonly string[], now: Date): Promise<string[]> {
+  async function lower (
+    session: Session, runs: readonly Dependent[], ids: readonly string[], now: Date
+  ): Promise<string[]> {
     if (runs.length === 0) return []
     const _id = { $in: runs.map((run) => run._id) }
     await rows.updateMany({ _id, state: 'blocked' }, [

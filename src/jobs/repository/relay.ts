@@ -92,7 +92,8 @@ export function createRelayRepository (db: Db) {
       }).sort({ runAt: 1 }).limit(most).toArray()
       if (found.length === 0) return 0
       const { modifiedCount } = await rows.updateMany(
-        { _id: { $in: found.map(({ _id }) => _id) }, state: 'pending', heldBy: reason }, { $set: { heldBy: null } }, fast)
+        { _id: { $in: found.map(({ _id }) => _id) }, state: 'pending', heldBy: reason },
+        { $set: { heldBy: null } }, fast)
       return modifiedCount
     },
 

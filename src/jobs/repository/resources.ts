@@ -62,7 +62,7 @@ export function createResourceRepository (db: Db) {
         { $pull: { holders: { runId, release } }, $inc: { rev: 1 } }, fast)
     },
 
-    /** Lets those keep their places that are live for the release that took them; the names where others lost theirs. */
+    /** Lets those keep their places that are live for the release that took them; where others lost theirs. */
     async reconcile (now: Date, until: Date): Promise<string[]> {
       const freed: string[] = []
       for (const { _id, holders = [], rev = 0 } of await rows.find({ 'holders.0': { $exists: true } }).toArray()) {
@@ -124,7 +124,8 @@ export function createResourceRepository (db: Db) {
           const update = overtaken.has(one.id)
             ? [{ $set: { heldBy: one.reason, overtaken: plusOne, rank: { $cond: [isEnough, firstRank, '$rank'] } } }]
             : { $set: { heldBy: one.reason } }
-          return [{ updateMany: { filter: { _id: { $in: group.map(({ id }) => id) }, state: 'pending' as const }, update } }]
+          const filter = { _id: { $in: group.map(({ id }) => id) }, state: 'pending' as const }
+          return [{ updateMany: { filter, update } }]
         })
       if (operations.length > 0) await runs.bulkWrite(operations, { ordered: false, ...fast })
     }

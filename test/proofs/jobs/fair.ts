@@ -6,9 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Proofs } from '../../../bin/proof.ts'
-import { allot, resourceState, type Contestant, type ResourceState } from '../../../src/jobs/index.ts'
-import { defineJob, type ResourceDefinition } from '../../../src/kernel/index.ts'
+import { defineJob } from '../../../src/kernel/index.ts'
 import { dropPlace, newPlace, rig, until, type Place } from '../../jobs/rig.ts'
+import { playContest } from './contest.ts'
 
 const closed = { additionalProperties: false }
 const Work = Type.Object({ ms: Type.Integer() }, closed)
@@ -92,67 +92,6 @@ export const proofs: Proofs = {
     for (let round = 1; round <= rounds; round++) kills += await batchUnderFire(100_000, say)
     return `${rounds} batches of 100,000 runs, ${kills} kills, callbacks exactly once, counts equal`
   }
-}
-
-/** A number in [0, 1), the same ones for the same seed. */
-function numbers (seed: number): () => number {
-  let state = seed * 7919 + 1
-  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
-}
-
-/** Random schedules share random resources; a model counts who holds what, and who was passed over by somebody later. */
-function playContest (seed: number): { turns: number, starts: number, worst: number } {
-  const random = numbers(seed)
-  const below = (n: number): number => Math.floor(random() * n)
-  const declared = new Map<string, ResourceDefinition>(Array.from({ length: 1 + below(4) }, (_, i) =>
-    [`r${i}`, { name: `r${i}`, capacity: 1 + below(3), ...(below(3) === 0 && { ratePerS: 1 + below(3) }) }]))
-  const schedules = Array.from({ length: 2 + below(10) }, () => ({
-    everyMs: 200 + below(2000), runMs: 100 + below(1500), rank: below(7) - 3,
-    names: [...declared.keys()].filter(() => below(2) === 0)
-  })).filter(({ names }) => names.length > 0)
-  let waiting: Array<Contestant & { runMs: number }> = []
-  const holding: Array<{ run: Contestant, endMs: number }> = []
-  const states = new Map<string, ResourceState>()
-  const passed = new Map<string, number>()
-  let [starts, turns, nextId] = [0, 0, 0]
-  const startMs = Date.UTC(2026, 0, 1)
-  for (let ms = 0; ms < 30_000; ms += 100) {
-    const now = new Date(startMs + ms)
-    for (const { everyMs, runMs, rank, names } of schedules) {
-      if (ms >= 15_000 || ms % (Math.ceil(everyMs / 100) * 100) !== 0) continue
-      const _id = String(nextId++).padStart(6, '0')
-      waiting.push({ _id, names, rank, runMs, release: 0, slotAt: now, overtaken: 0, isScheduled: true })
-    }
-    for (let i = holding.length - 1; i >= 0; i--) if ((holding[i]?.endMs ?? 0) <= ms) holding.splice(i, 1)
-    for (const [name, definition] of declared) {
-      const holders = holding.filter(({ run }) => run.names.includes(name)).map(({ run: { _id: runId } }) =>
-        ({ runId, release: 1, until: new Date(startMs + 1e9) }))
-      const bucket = states.get(name)?.bucket
-      const state = resourceState(name, undefined, definition, { isTarget: false, nowMs: now.getTime() })
-      states.set(name, { ...state, holders, ...(bucket && { bucket }) })
-    }
-    const { winners, overtaken, buckets } = allot(waiting, states, now)
-    for (const [name, bucket] of buckets) Object.assign(states.get(name) ?? {}, { bucket })
-    waiting = waiting.filter((run) => !winners.includes(run))
-    // The model's own idea of a lost turn, told apart from the one under test.
-    for (const loser of waiting) {
-      const isPassed = winners.some((winner) => winner._id > loser._id &&
-        winner.names.some((name) => loser.names.includes(name)))
-      if (isPassed) passed.set(loser._id, (passed.get(loser._id) ?? 0) + 1)
-      if (isPassed !== overtaken.includes(loser)) throw new Error(`seed ${seed}: ${loser._id} was passed over unseen`)
-    }
-    for (const run of overtaken) run.overtaken++
-    for (const run of winners) holding.push({ run, endMs: ms + run.runMs })
-    for (const [name, { capacity }] of declared) {
-      const count = holding.filter(({ run }) => run.names.includes(name)).length
-      if (count > capacity) throw new Error(`seed ${seed}: ${count} hold ${name}, which has ${capacity}`)
-    }
-    turns++
-    starts += winners.length
-  }
-  const worst = Math.max(0, ...passed.values())
-  if (worst > 3) throw new Error(`seed ${seed}: a run was passed over ${worst} times`)
-  return { turns, starts, worst }
 }
 
 /**
