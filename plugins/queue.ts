@@ -13,7 +13,7 @@ import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
-import { decorateStanding, type StandingOptions } from './queue/standing.ts'
+import { bindProjectors, decorateStanding, type StandingOptions } from './queue/standing.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -113,7 +113,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
   }
 
   app.addHook('onReady', async () => {
-    if (role === 'worker') bindings.check()
+    if (role === 'worker') {
+      bindProjectors(app)
+      bindings.check()
+    }
     await runtime?.start()
     leases.start()
   })

@@ -2,7 +2,6 @@ import type { FastifyPluginAsync } from 'fastify'
 import {
   backUpDatabase, buildReport, clearRecords, proveBackup, rebuildProjection, startDailyReports
 } from '../src/jobs/index.ts'
-import { projectorsOf, type DomainEvent } from '../src/kernel/index.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(clearRecords, async (ctx) => await app.clearing.run(ctx))
@@ -11,14 +10,6 @@ const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(buildReport, app.reports.build)
   app.handleJob(startDailyReports, async (ctx) => await app.reports.startDaily(ctx))
   app.handleJob(rebuildProjection, app.projections.rebuild)
-
-  for (const projection of app.registry.projections.values()) {
-    for (const subscriber of projectorsOf(projection)) {
-      app.onEvent(subscriber, async (event, ctx) => {
-        await app.projections.apply(projection, event as DomainEvent, ctx)
-      })
-    }
-  }
   app.addHook('onReady', async () => { await app.projections.startLate() })
 }
 

@@ -7,7 +7,7 @@ import {
   standingInvariants, standingJobs, standingPermissions, standingSchemas,
   type BackupService, type Clearing, type ProjectionService, type ReportService
 } from '../../src/jobs/index.ts'
-import type { BackupStore, WorkspaceDirectory } from '../../src/kernel/index.ts'
+import { projectorsOf, type BackupStore, type WorkspaceDirectory } from '../../src/kernel/index.ts'
 
 export interface StandingOptions {
   /** 32 bytes; null: backups are refused. */
@@ -98,4 +98,13 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
   app.decorate('projections', createProjectionService({
     projections: createProjectionRepository(db), definitions: registry.projections, jobs: () => app.jobs, tx
   }))
+}
+
+/** Handlers of the subscribers that keep projections up; when everything is declared. */
+export function bindProjectors (app: FastifyInstance): void {
+  for (const projection of app.registry.projections.values()) {
+    for (const subscriber of projectorsOf(projection)) {
+      app.onEvent(subscriber, async (event, ctx) => { await app.projections.apply(projection, event, ctx) })
+    }
+  }
 }

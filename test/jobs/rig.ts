@@ -12,6 +12,7 @@ import { migrate } from '../../plugins/mongo/migrate.ts'
 import pubsub from '../../plugins/pubsub.ts'
 import queue from '../../plugins/queue.ts'
 import telemetry from '../../plugins/telemetry.ts'
+import jobsWorkers from '../../workers/jobs.ts'
 import type { Declarations } from '../../src/kernel/index.ts'
 import { testStores } from '../stores.ts'
 
@@ -49,6 +50,7 @@ export async function rig (
   await app.register(queue, { ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1 })
   await app.register(events)
   app.declare({ domain: 'test', ...declared })
+  if (role === 'worker') await app.register(jobsWorkers)
   bind?.(app)
   await app.after()
   await migrate({ url: place.mongoUrl, database: place.name }, app.registry.collections.values())
