@@ -38,7 +38,6 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
   const restore = createRestoreRepository(db)
   const backups = createBackupRepository(db)
   let directory: WorkspaceDirectory | undefined
-  let store: BackupStore | undefined
 
   app.declare({
     domain: 'jobs',
@@ -67,7 +66,7 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
     async dropScratches (prefix) {
       for (const name of await restore.namesFrom(prefix)) await createRestoreRepository(restore.beside(name)).drop()
     },
-    store: () => store ??= options.backupStore === 'storage'
+    store: (): BackupStore => options.backupStore === 'storage'
       ? createStorageStore({
         storage: app.storage,
         holds: storageCollections,

@@ -74,7 +74,11 @@ export type Environment = ReturnType<typeof testEnvironment>
 export function newEnvironment (changes: Partial<Record<EnvName, string>> = {}): Environment {
   const dir = mkdtempSync(join(tmpdir(), 'switchyard-standing-'))
   return testEnvironment({
-    DATA_DIR: dir, BACKUP_STORE: join(dir, 'target'), BACKUP_KEY: randomBytes(32).toString('hex'), LOG_DIR: dir, ...changes
+    DATA_DIR: dir,
+    BACKUP_STORE: join(dir, 'target'),
+    BACKUP_KEY: randomBytes(32).toString('hex'),
+    LOG_DIR: dir,
+    ...changes
   })
 }
 
