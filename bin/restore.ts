@@ -6,7 +6,7 @@ import { exitOnError } from '../plugins/entrypoint.ts'
 import { createMasterKeys, loadConfig, type Config } from '../src/config/index.ts'
 import {
   checkParts, compareData, compareShapes, createDumpRepository, createFolderStore, createRestoreRepository,
-  createBackupRepository, indexExpiring, readManifest, restoreInto
+  createBackupRepository, indexExpiring, readManifest, restoreInto, type Manifest
 } from '../src/jobs/index.ts'
 
 /** Kept through a restore: which backups there are, and which processes live. */
@@ -54,24 +54,36 @@ async function restore ({ db, store, key, id, mayReplace }: Restoring): Promise<
   // Nothing is lost before the backup was read to its end.
   await checkParts(manifest, { store, key, signal })
   for (const { name } of others) await target.dropCollection(name)
-  await restoreInto(target, manifest, { store, key, signal, onCollection: (name, count) => { say(`${name}: ${count}`) } })
+  await restoreInto(target, manifest, {
+    store, key, signal, onCollection (name, count) { say(`${name}: ${count}`) }
+  })
   const dump = createDumpRepository(db)
   const findings = await compareData(dump, manifest)
   await indexExpiring(target, manifest)
   findings.push(...await compareShapes(dump, manifest))
   if (findings.length > 0) throw new Error(`What came back differs: ${findings.join('; ')}.`)
   await target.forgetRedis()
-  await adopt(db, store)
+  await adopt(db, store, manifest)
   say('Restored and compared. Erasures after the backup: this version records none, so none are replayed.')
   say('Run npm run migrate, then start.')
 }
 
-/** Backups that the database does not know of are listed again, so that their time comes too. */
-async function adopt (db: Db, store: Restoring['store']): Promise<void> {
+/** Backups that the database does not know of are listed again; the one that just came back is proven by that. */
+async function adopt (
+  db: Db, store: Restoring['store'], { id: restored, clusterTime, collections }: Manifest
+): Promise<void> {
   const backups = createBackupRepository(db)
   for (const id of await store.list()) {
     const startedAt = new Date(Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16))
-    await backups.adopt({ _id: id, state: 'written', startedAt, bytes: 0, collections: [], parts: ['manifest'] })
+    await backups.adopt({
+      _id: id,
+      startedAt,
+      bytes: 0,
+      parts: ['manifest'],
+      ...(id === restored
+        ? { state: 'proven', provenAt: new Date(), clusterTime: new Date(clusterTime), collections: brief(collections) }
+        : { state: 'written', collections: [] })
+    })
   }
 }
 
@@ -89,4 +101,8 @@ function withMasterKeys (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 
 function say (line: string): void {
   process.stdout.write(`${line}\n`)
+}
+
+function brief (collections: Manifest['collections']): Array<{ name: string, count: number, bytes: number }> {
+  return collections.map(({ name, count, bytes }) => ({ name, count, bytes }))
 }

@@ -20,7 +20,7 @@ import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { addScheduling } from './queue/scheduling.ts'
 import { buildSender } from './queue/sending.ts'
-import { decorateStanding, type StandingOptions } from './queue/standing.ts'
+import { bindProjectors, decorateStanding, type StandingOptions } from './queue/standing.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -134,7 +134,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
   }
 
   app.addHook('onReady', async () => {
-    if (role === 'worker') bindings.check()
+    if (role === 'worker') {
+      bindProjectors(app)
+      bindings.check()
+    }
     await app.subscriberDuty.register()
     await runtime?.start()
     leases.start()

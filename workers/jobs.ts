@@ -3,7 +3,6 @@ import {
   backUpDatabase, buildReport, clearRecords, proveBackup, rebuildProjection, replayEvents, replayLetters,
   startDailyReports
 } from '../src/jobs/index.ts'
-import { projectorsOf, type DomainEvent } from '../src/kernel/index.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(replayLetters, async (ctx) => await app.letters.carry(ctx))
@@ -14,14 +13,6 @@ const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(buildReport, app.reports.build)
   app.handleJob(startDailyReports, async (ctx) => await app.reports.startDaily(ctx))
   app.handleJob(rebuildProjection, app.projections.rebuild)
-
-  for (const projection of app.registry.projections.values()) {
-    for (const subscriber of projectorsOf(projection)) {
-      app.onEvent(subscriber, async (event, ctx) => {
-        await app.projections.apply(projection, event as DomainEvent, ctx)
-      })
-    }
-  }
   app.addHook('onReady', async () => { await app.projections.startLate() })
 }
 

@@ -3,8 +3,8 @@ import fp from 'fastify-plugin'
 import { presentProgress } from '../../src/fetch/index.ts'
 import { isDomainError, systemActor } from '../../src/kernel/index.ts'
 import {
-  SocialError, accountTopic, analytics, collections, createDailyReport, createSocialRepositories, createSocialService, downloadsTopic,
-  events, feedTopic, jobs, permissions, schemas, subscribers, topics, type SocialService
+  SocialError, accountTopic, analytics, collections, createDailyReport, createSocialRepositories, createSocialService,
+  downloadsTopic, events, feedTopic, jobs, permissions, schemas, subscribers, topics, type SocialService
 } from '../../src/social/index.ts'
 
 export interface SocialOptions { publicUrl: string, contact: string }

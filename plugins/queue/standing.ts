@@ -7,7 +7,7 @@ import {
   standingInvariants, standingJobs, standingPermissions, standingSchemas,
   type BackupService, type Clearing, type ProjectionService, type ReportService
 } from '../../src/jobs/index.ts'
-import type { BackupStore, WorkspaceDirectory } from '../../src/kernel/index.ts'
+import { projectorsOf, type BackupStore, type WorkspaceDirectory } from '../../src/kernel/index.ts'
 
 export interface StandingOptions {
   /** 32 bytes; null: backups are refused. */
@@ -38,7 +38,6 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
   const restore = createRestoreRepository(db)
   const backups = createBackupRepository(db)
   let directory: WorkspaceDirectory | undefined
-  let store: BackupStore | undefined
 
   app.declare({
     domain: 'jobs',
@@ -67,7 +66,7 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
     async dropScratches (prefix) {
       for (const name of await restore.namesFrom(prefix)) await createRestoreRepository(restore.beside(name)).drop()
     },
-    store: () => store ??= options.backupStore === 'storage'
+    store: (): BackupStore => options.backupStore === 'storage'
       ? createStorageStore({
         storage: app.storage,
         holds: storageCollections,
@@ -98,4 +97,13 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
   app.decorate('projections', createProjectionService({
     projections: createProjectionRepository(db), definitions: registry.projections, jobs: () => app.jobs, tx
   }))
+}
+
+/** Handlers of the subscribers that keep projections up; when everything is declared. */
+export function bindProjectors (app: FastifyInstance): void {
+  for (const projection of app.registry.projections.values()) {
+    for (const subscriber of projectorsOf(projection)) {
+      app.onEvent(subscriber, async (event, ctx) => { await app.projections.apply(projection, event, ctx) })
+    }
+  }
 }

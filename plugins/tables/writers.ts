@@ -38,7 +38,7 @@ async function * pieces (
   if (held !== '') yield Buffer.from(held)
 }
 
-/** A spreadsheet takes a text that begins so for a formula; an apostrophe makes it a text again. Numbers are numbers. */
+/** A spreadsheet takes a text that begins so for a formula; an apostrophe makes it a text again. */
 const formula = /^[=+\-@\t\r]/
 
 export function csvCell (cell: Cell): string {

@@ -25,7 +25,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       params: ref(ReportNameParams), body: ref(NewReportRunSchema), response: { 202: ref(OperationSchema) }
     },
     config: {
-      auth: { by, permission: 'jobs:report:operate', owner: { none: 'The name is of a kind of report, not a resource.' } },
+      auth: {
+        by, permission: 'jobs:report:operate', owner: { none: 'The name is of a kind of report, not a resource.' }
+      },
       limit: 'write',
       idempotency: 'optional'
     }

@@ -1,7 +1,7 @@
 export { permissions } from './access.ts'
 export { createBacklogGuard, type BacklogGuard } from './backlog.ts'
 export { createFolderStore } from './backup/folder-store.ts'
-export { readManifest } from './backup/manifest.ts'
+export { readManifest, type Manifest } from './backup/manifest.ts'
 export { presentBackup } from './backup/present.ts'
 export { checkParts, compareData, compareShapes, indexExpiring, restoreInto } from './backup/restorer.ts'
 export { createBackupService, type BackupService } from './backup/service.ts'

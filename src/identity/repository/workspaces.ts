@@ -33,7 +33,8 @@ export function createWorkspaceRepository (db: Db) {
 
     /** Workspaces in ascending id (P: the installation's own work goes through all of them). */
     async page (after: string | undefined, limit: number): Promise<Array<{ id: string, zone: string }>> {
-      const rows = await workspaces.find(after === undefined ? {} : { _id: { $gt: after } }, { projection: { zone: 1 } })
+      const beyond = after === undefined ? {} : { _id: { $gt: after } }
+      const rows = await workspaces.find(beyond, { projection: { zone: 1 } })
         .sort({ _id: 1 }).limit(limit).toArray()
       return rows.map(({ _id, zone = 'UTC' }) => ({ id: _id, zone }))
     },

@@ -41,18 +41,21 @@ export interface Written { manifest: Manifest, bytes: number }
  */
 export async function writeBackup (parts: WriterParts, options: WriteOptions): Promise<Written> {
   const { dump, store } = parts
-  const shapes = (await dump.shapes()).filter(({ name }) => isSaved(name, store))
-  await options.onParts(shapes.filter(({ kind }) => kind !== 'view').map(({ name }) => partOf(name)))
-  for (let tries = 1; ; tries++) {
+
+  async function attempt (triesLeft: number): Promise<Written> {
+    const shapes = (await dump.shapes()).filter(({ name }) => isSaved(name, store))
+    await options.onParts(shapes.filter(({ kind }) => kind !== 'view').map(({ name }) => partOf(name)))
     try {
       return await dump.atOnce(async (snapshot) => await writeAll(parts, options, shapes, snapshot))
     } catch (error) {
       if (isBeyondWindow(error)) throw JobsError.backup_window({}, { cause: error })
       // A collection that was made or changed since: a fresh instant can read it.
-      if (!isShapeChanged(error) || tries === mostTries) throw error
-      return await writeBackup(parts, { ...options, onParts: async () => {} })
+      if (!isShapeChanged(error) || triesLeft === 0) throw error
+      return await attempt(triesLeft - 1)
     }
   }
+
+  return await attempt(mostTries - 1)
 }
 
 function isSaved (name: string, { holds }: BackupStore): boolean {

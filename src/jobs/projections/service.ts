@@ -30,13 +30,14 @@ export function createProjectionService ({ projections, definitions, jobs, tx }:
   /** The effect of an event on its row, also on the one that is being built. */
   async function apply (projection: ProjectionDefinition, event: DomainEvent, ctx: JobContext<unknown, unknown>) {
     if (isOlder(projection, await projections.place(projection.name))) ctx.wait(olderWaitMs)
-    await ctx.commit(async (session) => {
-      const place = await projections.place(projection.name, session)
+    const shadow = await ctx.commit(async (session) => {
+      const beside = (await projections.place(projection.name, session))?.shadow ?? null
       await catchUp(projections, session, projection, projection.name, [event])
-      if (place !== undefined && place.shadow !== null) {
-        await catchUp(projections, session, projection, place.shadow, [event])
-      }
+      if (beside !== null) await catchUp(projections, session, projection, beside, [event])
+      return beside
     })
+    // Swapped meanwhile: the write made the name anew, and nobody reads it.
+    if (shadow !== null && (await projections.place(projection.name))?.shadow !== shadow) await projections.drop(shadow)
   }
 
   async function rebuild (ctx: RebuildContext): Promise<void> {

@@ -106,7 +106,8 @@ export function createReportService (parts: ReportParts) {
     const items = page.map(({ id, zone: asked }) => {
       const zone = isZone(asked) ? asked : 'UTC'
       const period = dueDay(now, zone)
-      return { data: { workspaceId: id, name, period, zone, params: {} }, options: { key: `daily:${name}:${zone}:${period}` } }
+      const data = { workspaceId: id, name, period, zone, params: {} }
+      return { data, options: { key: `daily:${name}:${zone}:${period}` } }
     })
     const added = await tx(async (session) => await parts.jobs().addMany(session, buildReport, items))
     return added.filter(({ isNew }) => isNew).length
@@ -139,7 +140,12 @@ export function createReportService (parts: ReportParts) {
       return [...definitions.values()].map(({ name, title, version, period, isDaily, columns }) => {
         const last = newest.get(name)
         return {
-          name, title, version, period, isDaily, columns: columns.map(({ key, title: shown }) => ({ key, title: shown ?? key })),
+          name,
+          title,
+          version,
+          period,
+          isDaily,
+          columns: columns.map(({ key, title: shown }) => ({ key, title: shown ?? key })),
           ...(last === undefined ? {} : { newest: { id: last._id, period: last.period, revision: last.revision } })
         }
       })

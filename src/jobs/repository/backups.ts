@@ -46,7 +46,8 @@ export function createBackupRepository (db: Db) {
     },
 
     async setWritten (
-      session: Session, id: string, written: Required<Pick<BackupRow, 'endedAt' | 'clusterTime' | 'bytes' | 'collections'>>
+      session: Session, id: string,
+      written: Required<Pick<BackupRow, 'endedAt' | 'clusterTime' | 'bytes' | 'collections'>>
     ): Promise<void> {
       await rows.updateOne(
         { _id: id, state: 'failed' }, { $set: { ...written, state: 'written' }, $unset: { error: true } }, { session })
@@ -71,7 +72,8 @@ export function createBackupRepository (db: Db) {
 
     /** The newest that was written whole and has not failed. */
     async newest (): Promise<BackupRow | undefined> {
-      const [row] = await rows.find({ state: { $in: ['written', 'proven'] } }).sort({ startedAt: -1 }).limit(1).toArray()
+      const [row] = await rows.find({ state: { $in: ['written', 'proven'] } })
+        .sort({ startedAt: -1 }).limit(1).toArray()
       return row
     },
 

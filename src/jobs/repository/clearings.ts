@@ -71,7 +71,9 @@ export function createClearingRepository (db: Db) {
 }
 
 /** Where a run stands with a rule. */
-export function placeOf (row: ClearingRow | undefined, rule: string): { count: number, after: unknown, isOver: boolean } {
+export function placeOf (
+  row: ClearingRow | undefined, rule: string
+): { count: number, after: unknown, isOver: boolean } {
   const place = row?.rules[rule.replaceAll('.', '/')]
   return { count: place?.count ?? 0, after: place?.after ?? null, isOver: place?.isOver ?? false }
 }

@@ -59,7 +59,8 @@ export function createProjectionRepository (db: Db) {
 
     /** Rows of a collection by id. */
     async rows (session: Session, collection: string, ids: readonly string[]): Promise<Map<string, ProjectedRow>> {
-      const found = await db.collection<ProjectedRow>(collection).find({ _id: { $in: [...ids] } }, { session }).toArray()
+      const found = await db.collection<ProjectedRow>(collection)
+        .find({ _id: { $in: [...ids] } }, { session }).toArray()
       return new Map(found.map((row) => [row._id, row]))
     },
 

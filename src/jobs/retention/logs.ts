@@ -4,7 +4,7 @@ import { join } from 'node:path'
 export interface LogFile { name: string, bytes: number, modifiedMs: number }
 export interface LogLimits { mostAgeMs: number, mostBytes: number }
 
-/** `app.log.1`, `app.log.2026-11-25`, `app-20261125.log.gz`: what a rotation left behind. The file in use is `app.log`. */
+/** `app.log.1`, `app.log.2026-11-25`, `app-20261125.log.gz`: what a rotation left. The file in use is `app.log`. */
 const rotated = /\.log[.-][A-Za-z0-9.-]+$|[.-][0-9]{4,}(?:[.-][0-9]+)*\.log(?:\.gz)?$/
 
 export function isRotated (name: string): boolean {

@@ -9,6 +9,7 @@ type Row = Record<string, string | number>
 const index = 'published'
 const mostRows = 1000
 const accountPage = 100
+const none = { _id: '', posts: 0, favourites: 0, reblogs: 0, replies: 0 }
 
 const sums = {
   posts: { $sum: 1 },
@@ -36,7 +37,8 @@ export function createReportRepository (db: Db) {
       { workspaceId, from, to }: Omit<ReportRange, 'accountIds' | 'zone'>
     ): AsyncGenerator<Row> {
       for (let after = ''; ;) {
-        const page = await accounts.find({ workspaceId, _id: { $gt: after } }, { projection: { handle: 1, instance: 1 } })
+        const page = await accounts
+          .find({ workspaceId, _id: { $gt: after } }, { projection: { handle: 1, instance: 1 } })
           .sort({ _id: 1 }).limit(accountPage).toArray()
         const accountIds = page.map(({ _id }) => _id)
         const found = page.length === 0
@@ -44,8 +46,8 @@ export function createReportRepository (db: Db) {
           : await run({ workspaceId, accountIds, from, to, zone: 'UTC' }, [{ $group: { _id: '$accountId', ...sums } }])
         const byAccount = new Map(found.map((row) => [row['_id'], row]))
         for (const { _id, handle, instance } of page) {
-          const { posts = 0, favourites = 0, reblogs = 0, replies = 0 } = byAccount.get(_id) ?? {}
-          yield { account: `${handle}@${instance}`, posts, favourites, reblogs, replies }
+          const { _id: _account, ...counts } = byAccount.get(_id) ?? none
+          yield { account: `${handle}@${instance}`, ...counts }
         }
         if (page.length < accountPage) return
         after = accountIds.at(-1) ?? ''
