@@ -6,17 +6,31 @@ import { ConfigError } from '../src/config/index.ts'
 /** Sent to the parent, and printed as one line of the log, when the process does its work. */
 export interface ReadyMessage { msg: 'ready', role: string, pid: number, address: string | null }
 
-const graceMs = 30_000
+const defaultGraceMs = 30_000
 
-interface Started { app: FastifyInstance, address: string | null }
+interface Started {
+  app: FastifyInstance
+  address: string | null
+  /** How long closing may take. */
+  graceMs?: number
+}
+
+/** Closes the app in good order and ends the process with an error: a supervisor starts another one. */
+type Replace = (reason: string) => void
 
 /** Runs an app until a signal, or until the parent that started it is gone; then closes it in good order. */
-export async function runProcess (role: string, start: () => Promise<Started>): Promise<void> {
+export async function runProcess (role: string, start: (replace: Replace) => Promise<Started>): Promise<void> {
   let leave = (): void => { process.exit(1) }
   if (process.connected) process.once('disconnect', () => { leave() })
   process.channel?.unref()
+  let replace: Replace = () => { process.exit(1) }
   await exitOnError(async () => {
-    const { app, address } = await start()
+    const { app, address, graceMs = defaultGraceMs } = await start((reason) => { replace(reason) })
+    replace = () => {
+      setTimeout(() => { process.exit(1) }, graceMs)
+      void app.close().finally(() => { process.exit(1) })
+    }
+    // A second signal ends the process at once.
     const closer = closeWithGrace({ delay: graceMs, logger: app.log }, async ({ err, signal }) => {
       if (err !== undefined) app.log.fatal({ err }, 'closing after an error that nobody caught')
       else app.log.info({ signal }, 'closing')

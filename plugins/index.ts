@@ -27,11 +27,13 @@ import mail from './mail.ts'
 import mongo from './mongo.ts'
 import pubsub from './pubsub.ts'
 import queue from './queue.ts'
+import type { OwnProcess } from './queue/own-process.ts'
 import storage from './storage.ts'
 import telemetry from './telemetry.ts'
 
 export { startWorkerHealth } from './http/health.ts'
 export { migrate } from './mongo/migrate.ts'
+export { serveSolo } from './queue/solo-child.ts'
 
 /** Groups decide which queues a worker consumes, and nothing else. */
 export const groups = ['io', 'cpu', 'keeper'] as const
@@ -42,32 +44,41 @@ export interface BuildOptions {
   config: Config
   /** Only for workers; default all. Empty: consumes nothing, as a script does. */
   groups?: readonly Group[]
+  /** Where the process is the worker's own. */
+  own?: OwnProcess
   /** Decorates the same shape and touches no network: documents are made of it. */
   offline?: boolean
 }
 
 /** The app of a process: capabilities, domains, then routes or workers, in the order of the house. Not yet ready. */
 export async function buildApp (
-  { role, config, groups: chosen = groups, offline = false }: BuildOptions
+  { role, config, groups: chosen = groups, own, offline = false }: BuildOptions
 ): Promise<FastifyInstance> {
   const app = createApp({ role, config, offline })
-  await capabilities(app, { role, config, groups: role === 'worker' ? chosen : [], offline })
+  await capabilities(app, { role, config, groups: role === 'worker' ? chosen : [], offline, ...(own && { own }) })
   if (role === 'server') await http(app, { config, offline })
   await domains(app, config)
   await app.register(role === 'server' ? import('../routes/index.ts') : import('../workers/index.ts'), { config })
   return app
 }
 
-interface Floor { role: 'server' | 'worker', config: Config, groups: readonly Group[], offline: boolean }
+interface Floor {
+  role: 'server' | 'worker'
+  config: Config
+  groups: readonly Group[]
+  own?: OwnProcess
+  offline: boolean
+}
 
-async function capabilities (app: FastifyInstance, { role, config, groups, offline }: Floor): Promise<void> {
+async function capabilities (app: FastifyInstance, { role, config, groups, own, offline }: Floor): Promise<void> {
   await app.register(telemetry, { role, version: config.version })
   await app.register(errors, { publicUrl: config.http.publicUrl })
   await app.register(mongo, { ...config.mongo, role, offline })
   await app.register(cache, { ...config.redis, environment: config.environment, offline })
   await app.register(pubsub, { ...config.redis, offline })
   await app.register(queue, {
-    ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline
+    ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline,
+    limits: { drainMs: config.jobs.drainMs }, ...(own && { own })
   })
   await app.register(events, { offline })
   await app.register(breaker)

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createJobSender, createLeaseRepository, createRunReads, createRunRepository, permissions,
-  runTopic, type RunReads
+  JobsError, collections, createDedupeRepository, createJobSender, createLeaseRepository, createRunReads,
+  createRunRepository, permissions, runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -12,7 +12,10 @@ import { createBindings } from './queue/bindings.ts'
 import { bullConnection, bullPrefix } from './queue/connection.ts'
 import type { buildKeeper } from './queue/keeping.ts'
 import { createLeases } from './queue/leases.ts'
+import { createLoneStart, type LoneStart } from './queue/executing.ts'
+import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
+import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -22,6 +25,9 @@ export interface QueueOptions {
   groups: readonly string[]
   partitions: number
   codeVersion?: string
+  /** Where the process is the worker's own: solo children, the watchdog and its replacement. */
+  own?: OwnProcess
+  limits?: Partial<RuntimeLimits>
   offline?: boolean
 }
 
@@ -30,6 +36,8 @@ declare module 'fastify' {
     jobs: JobSender
     leases: Leases
     runs: RunReads
+    /** One start in the place of the worker that claimed its run; what a solo child does. */
+    solo: LoneStart
     /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
     wakeQueue: (queue: string) => void
     /** Binds the handler of a job; in workers. */
@@ -43,7 +51,8 @@ declare module 'fastify' {
 }
 
 export default fp<QueueOptions>(async function queue (app, options) {
-  const { prefix, role, groups, codeVersion = '0', offline = false } = options
+  const { prefix, role, groups, codeVersion = '0', own, offline = false } = options
+  const limits = { ...runtimeLimits, ...options.limits }
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
   const bindings = createBindings(app.registry)
@@ -56,9 +65,17 @@ export default fp<QueueOptions>(async function queue (app, options) {
 
   app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
   app.live.bind(runTopic, { lossy: true })
-  app.decorate(
-    'jobs', createJobSender({ runs, clock, isDeclared: (name) => app.registry.jobs.has(name), onAdded: waker.onAdded })
-  )
+  const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
+  const lossy = createLossySender({
+    redis: app.redis, prefix: bullPrefix(prefix), isDeclared, onDropped: metrics.dropped, log
+  })
+  const dedupes = createDedupeRepository(db)
+  app.decorate('jobs', createJobSender({
+    runs, dedupes, clock, isDeclared, onAdded: waker.onAdded, lossy: lossy.port
+  }))
+  app.decorate('solo', createLoneStart(app, {
+    bindings, codeVersion, wake: waker.send, metrics, giveUpMs: limits.giveUpMs
+  }))
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
@@ -98,7 +115,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const runtime = connection === undefined
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
-        app, { groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics }
+        app, {
+          groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics, limits,
+          ...(own && { own })
+        }
       )
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
@@ -118,6 +138,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
     await Promise.race([closing, sleep(3000, undefined, { ref: false })])
     await keeper?.close()
+    await lossy.close()
     connection?.disconnect()
     await closing
   })

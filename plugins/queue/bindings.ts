@@ -59,14 +59,14 @@ export function createBindings (registry: Registry) {
 }
 
 /** What a run of a subscriber is, whatever handles it. */
-function heard ({ name, event: { version, data: schema } }: SubscriberDefinition): Omit<Bound, 'run'> {
+function heard ({ name, event: { version, data: schema, upcast } }: SubscriberDefinition): Omit<Bound, 'run'> {
   return {
     name,
     version,
     policy: policyOf({ queue: subscriberQueue, policy: {} }),
     read: (from, data) => {
       const stored = data as DomainEvent
-      return { ...stored, data: readPayload({ name, version, data: schema }, from, stored.data) }
+      return { ...stored, data: readPayload({ name, version, data: schema, ...(upcast && { upcast }) }, from, stored.data) }
     }
   }
 }

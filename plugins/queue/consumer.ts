@@ -4,10 +4,13 @@ import { rhythms } from '../../src/jobs/index.ts'
 import type { Log, Queue } from '../../src/kernel/index.ts'
 import type { Starts } from './claims.ts'
 import type { Executor } from './execute.ts'
+import { LossyRetry, lossyBackoff, lossyName, lossyStarts, type LossyPayload } from './lossy.ts'
 
 const kept = { age: 3600, count: 1000 }
 const silentMs = 15_000
 const silentAfterReconnectMs = 3000
+/** Built anew so often without a start: it is the process that is ill. */
+const mostBuilds = 3
 
 interface Parts {
   queue: Queue
@@ -15,6 +18,9 @@ interface Parts {
   prefix: string
   starts: Starts
   executor: Executor
+  runLossy: (delivery: { id: string, payload: LossyPayload, attempt: number, queue: Queue }) => Promise<string>
+  /** The worker stays silent whatever is done. */
+  onSilent: () => void
   /** Has runs that were published so long ago delivered once more; how many there were. */
   deliverAgain: (queue: Queue, forMs: number) => Promise<number>
   log: Log
@@ -23,8 +29,12 @@ interface Parts {
 interface Payload { r: string, n: number }
 
 /** The BullMQ worker of one queue; built anew when it falls silent although work is there. */
-export function createConsumer ({ queue, connection, prefix, starts, executor, deliverAgain, log }: Parts) {
-  const { concurrency, lockMs, stallMs } = rhythms[queue]
+export function createConsumer (parts: Parts) {
+  const { queue, connection, prefix, starts, executor, runLossy, onSilent, deliverAgain, log } = parts
+  const { lockMs, stallMs } = rhythms[queue]
+  let { concurrency } = rhythms[queue]
+  let silentBuilds = 0
+  const held = new Map<string, AbortController>()
   let lastStartMs = performance.now()
   // A first connection is as suspicious as one that came back.
   let reconnectedMs = performance.now()
@@ -32,15 +42,16 @@ export function createConsumer ({ queue, connection, prefix, starts, executor, d
   let busy = 0
   let worker = build()
 
-  function build (): Worker<Payload> {
-    const built = new Worker<Payload>(queue, work, {
+  function build (): Worker<Payload | LossyPayload> {
+    const built = new Worker<Payload | LossyPayload>(queue, work, {
       connection,
       prefix,
       concurrency,
       lockDuration: lockMs,
       stalledInterval: stallMs,
       maxStalledCount: 1,
-      maxStartedAttempts: 3,
+      maxStartedAttempts: lossyStarts,
+      settings: { backoffStrategy: lossyBackoff },
       drainDelay: 5,
       runRetryDelay: 1000,
       removeOnComplete: kept,
@@ -49,20 +60,44 @@ export function createConsumer ({ queue, connection, prefix, starts, executor, d
     })
     // Lost locks and connections: the store says what is true, so these are notes only.
     built.on('error', (err) => { log.debug({ err, queue }, 'queue worker') })
+    built.on('lockRenewalFailed', (ids) => {
+      abortLost(ids).catch((err: unknown) => { log.debug({ err, queue }, 'lost locks') })
+    })
     return built
   }
 
-  async function work (job: Job<Payload>): Promise<string> {
-    lastStartMs = performance.now()
-    busy++
+  /** Ends what somebody else may be given. Where Redis was emptied there is nobody: the fence decides, work goes on. */
+  async function abortLost (ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      if (await connection.exists(`${prefix}:${queue}:${id}`) === 1) held.get(id)?.abort()
+    }
+  }
+
+  async function workLossy (job: Job<LossyPayload>): Promise<string> {
     try {
-      const { r: id, n: release } = job.data
+      return await runLossy({ id: job.id ?? '', payload: job.data, attempt: job.attemptsMade, queue })
+    } catch (error) {
+      if (error instanceof LossyRetry) throw error
+      throw new UnrecoverableError(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  async function work (job: Job<Payload | LossyPayload>): Promise<string> {
+    lastStartMs = performance.now()
+    silentBuilds = 0
+    busy++
+    const lost = new AbortController()
+    try {
+      if (job.name === lossyName) return await workLossy(job as Job<LossyPayload>)
+      held.set(job.id ?? '', lost)
+      const { r: id, n: release } = job.data as Payload
       const run = await starts.claim(id, release, job.attemptsStarted > 1)
       if (run === undefined) return 'stale'
-      const { isDone, cause, code } = await executor.execute(run)
+      const { isDone, cause, code } = await executor.execute(run, lost.signal)
       if (!isDone) throw new UnrecoverableError(`${cause} ${code}`)
       return cause
     } finally {
+      held.delete(job.id ?? '')
       busy--
     }
   }
@@ -83,10 +118,18 @@ export function createConsumer ({ queue, connection, prefix, starts, executor, d
       const again = await deliverAgain(queue, limitMs)
       if (again === 0) return
       log.warn({ queue, again }, 'a queue worker fell silent and is built anew')
+      if (++silentBuilds >= mostBuilds) onSilent()
       const old = worker
       lastStartMs = nowMs
       worker = build()
+      worker.concurrency = concurrency
       old.close(true).catch((err: unknown) => { log.debug({ err, queue }, 'old queue worker') })
+    },
+
+    concurrency: () => concurrency,
+    setConcurrency (next: number): void {
+      concurrency = next
+      worker.concurrency = next
     },
 
     /** Takes no more work. */

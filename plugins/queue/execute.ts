@@ -1,12 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { withContext, type JobContext, type Log } from '../../src/kernel/index.ts'
+import type { JobContext, JobSender, Log } from '../../src/kernel/index.ts'
 import { RunAborted, classify, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
 import { createJobContext, maxResultBytes, sizeOf } from './job-context.ts'
 import { createTogether, type Together } from './together.ts'
 import { createOutcomes, type Ended, type OutcomeParts, type Started } from './outcomes.ts'
+import { createTimer, settle } from './settle.ts'
+import type { SoloStarts } from './solo-starts.ts'
 
-const giveUpMs = 10_000
-const maxCrashes = 3
 /** So many runs of one serial follow each other in one place; then others have their turn. */
 const longestRow = 50
 
@@ -25,11 +24,17 @@ export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
   log: Log & { child?: (fields: object) => Log }
   boundOf: (name: string) => Bound | undefined
   metrics: { started: (run: RunRow) => void, ended: (run: RunRow, cause: string, startedMs: number) => void }
+  jobs: JobSender
+  giveUpMs: number
+  /** A handler did not end although it was told to: its process is worn out. */
+  onIgnored: (run: RunRow, reason: RunAborted['reason']) => void
+  /** Runs that are not trusted in this process start in one of their own; absent where there is no process to fork. */
+  solo?: SoloStarts
 }
 
 /** Runs claimed runs and writes what became of them. */
 export function createExecutor (parts: ExecuteParts) {
-  const { claims, starts, tx, clock, boundOf, wake, publish, metrics } = parts
+  const { claims, starts, tx, clock, boundOf, wake, publish, metrics, jobs, giveUpMs, onIgnored, solo } = parts
   const outcomes = createOutcomes({ ...parts, policyOf: (name) => boundOf(name)?.policy })
   const active = new Map<string, AbortController>()
   const finishTogether = createTogether(parts)
@@ -37,17 +42,20 @@ export function createExecutor (parts: ExecuteParts) {
   let isDraining = false
   let isStopping = false
 
-  /** The run of a delivery, then those that waited for its serial: they need no release, and Redis not at all. */
-  async function execute (run: RunRow): Promise<Ended> {
+  /**
+   * The run of a delivery, then those that waited for its serial: they need no release, and Redis not at all. `lost`
+   * aborts when the lock of the delivery is lost.
+   */
+  async function execute (run: RunRow, lost?: AbortSignal): Promise<Ended> {
     let isDone = false
     rows++
     try {
-      const delivered = await start(run)
+      const delivered = await start(run, lost)
       isDone = delivered.isDone
-      for (let count = 1; isDone && count < longestRow && !isDraining; count++) {
+      for (let count = 1; isDone && count < longestRow && !isDraining && lost?.aborted !== true; count++) {
         const next = await starts.next(run, mayFollow)
         if (next === undefined) break
-        isDone = (await start(next)).isDone
+        isDone = (await start(next, lost)).isDone
       }
       return delivered
     } finally {
@@ -66,9 +74,11 @@ export function createExecutor (parts: ExecuteParts) {
     return bound !== undefined && v <= bound.version && crashes === 0
   }
 
-  async function start (run: RunRow): Promise<Ended> {
+  async function start (run: RunRow, lost?: AbortSignal): Promise<Ended> {
     const startedMs = performance.now()
     const abort = new AbortController()
+    const onLost = (): void => { abort.abort(new RunAborted('lock_lost')) }
+    lost?.addEventListener('abort', onLost)
     metrics.started(run)
     active.set(run._id, abort)
     try {
@@ -76,6 +86,7 @@ export function createExecutor (parts: ExecuteParts) {
       metrics.ended(run, ended.cause, startedMs)
       return ended
     } finally {
+      lost?.removeEventListener('abort', onLost)
       active.delete(run._id)
     }
   }
@@ -89,18 +100,18 @@ export function createExecutor (parts: ExecuteParts) {
         started, 5000, { cause: 'not_ready', code: 'no_handler', message: '' }
       )
     }
-    if (run.deadlineAt !== undefined && run.deadlineAt <= clock.now()) return await outcomes.expire(started)
-    if (run.crashes >= maxCrashes) {
-      return await outcomes.bury(
-        started, { cause: 'poison', code: 'crashes', message: `killed its worker ${run.crashes} times` }
-      )
+    // Another worker, of a newer version, knows what to do with it.
+    if (bound.version < run.v) {
+      return await outcomes.again(started, 1000, { cause: 'not_ready', code: 'newer_version', message: '' })
     }
+    if (run.deadlineAt !== undefined && run.deadlineAt <= clock.now()) return await outcomes.expire(started)
     let data: unknown
     try {
       data = bound.read(run.v, run.data)
     } catch (error) {
       return await outcomes.bury(started, { ...classify(error, clock.ms()), cause: 'contract' }, error)
     }
+    if (solo?.needs(run) === true) return await solo.start(started, abort.signal, bound, outcomes)
     return await handle(started, abort, bound, data)
   }
 
@@ -112,8 +123,13 @@ export function createExecutor (parts: ExecuteParts) {
     const log = logOf(run)
     const timer = createTimer(bound.policy, () => { abort.abort(new RunAborted('timeout')) })
     const context = createJobContext(
-      { claims, tx, clock, log, publish }, { run, key, abort, onAlive: timer.onAlive }, data)
-    const settled = await settle(run, abort, async () => await bound.run(context.ctx))
+      { claims, tx, clock, log, publish, jobs }, { run, key, abort, onAlive: timer.onAlive }, data)
+    const settled = await settle({
+      context: contextOf(run, abort.signal),
+      work: async () => await bound.run(context.ctx),
+      giveUpMs,
+      onIgnored: (reason) => { onIgnored(run, reason) }
+    })
     timer.stop()
     await context.settle()
     const { isCommitted, hasProgress } = context.state
@@ -137,6 +153,8 @@ export function createExecutor (parts: ExecuteParts) {
 
   return {
     execute,
+    /** One start and nothing after it. */
+    start,
     /** Deliveries at work, each with the runs that follow in its place. */
     activeCount: () => rows,
     isActive: (id: string) => active.has(id),
@@ -144,28 +162,21 @@ export function createExecutor (parts: ExecuteParts) {
     drain () { isDraining = true },
     /** From now on a claimed run goes back uncounted. */
     stop () { isStopping = true },
-    abortAll () {
-      for (const abort of active.values()) abort.abort(new RunAborted('shutdown'))
+    abortAll (reason: RunAborted['reason'] = 'shutdown') {
+      for (const abort of active.values()) abort.abort(new RunAborted(reason))
     }
   }
 }
 
 export type Executor = ReturnType<typeof createExecutor>
 
-type Settled = { result: unknown } | { error: unknown }
-
-/** Runs the handler in the context of its run; an abort of ours is the reason whatever the handler made of it. */
-async function settle (run: RunRow, { signal }: AbortController, work: () => Promise<unknown>): Promise<Settled> {
-  const { _id: id, trace, actor } = run
-  try {
-    const handled = withContext({
-      cause: { kind: 'run', id }, signal, ...(
-        trace === undefined ? {} : { trace }
-      ), ...(actor === undefined ? {} : { actor })
-    }, work)
-    return { result: await Promise.race([handled, givenUp(signal, handled)]) }
-  } catch (error) {
-    return { error: signal.reason instanceof RunAborted ? signal.reason : error }
+function contextOf ({ _id: id, attempt, trace, actor }: RunRow, signal: AbortSignal) {
+  return {
+    cause: { kind: 'run' as const, id },
+    attempt,
+    signal,
+    ...(trace === undefined ? {} : { trace }),
+    ...(actor === undefined ? {} : { actor })
   }
 }
 
@@ -174,29 +185,4 @@ function resultOf (result: unknown, log: Log): { result?: unknown } {
   if (sizeOf(result) <= maxResultBytes) return { result }
   log.error({}, `a result over ${maxResultBytes} bytes is not kept`)
   return {}
-}
-
-/** Ends the wait for a handler that ignores its signal; the fence stops what it still writes. */
-async function givenUp (signal: AbortSignal, handled: Promise<unknown>): Promise<never> {
-  const isSettled = handled.then(() => true, () => true)
-  const isAborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => { resolve() }, { once: true })
-  })
-  await Promise.race([isSettled, isAborted])
-  const timer = new AbortController()
-  const isLate = sleep(giveUpMs, false, { signal: timer.signal }).catch(() => false)
-  if (await Promise.race([isSettled, isLate])) {
-    timer.abort()
-    return await new Promise<never>(() => undefined)
-  }
-  throw signal.reason
-}
-
-function createTimer ({ timeoutMs, isIdleTimeout }: RunPolicy, onTimeout: () => void) {
-  const timer = setTimeout(onTimeout, timeoutMs)
-  return {
-    onAlive () { if (isIdleTimeout) timer.refresh() },
-    stop () { clearTimeout(timer) }
-  }
 }

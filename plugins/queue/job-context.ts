@@ -1,6 +1,6 @@
-import { RunAborted, WaitSignal, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
+import { RunAborted, WaitSignal, dataHash, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
 import {
-  systemActor, type Clock, type JobContext, type Log, type Progress, type Session, type Tx
+  systemActor, type Clock, type JobContext, type JobSender, type Log, type Progress, type Session, type Tx
 } from '../../src/kernel/index.ts'
 
 const progressMs = 500
@@ -12,6 +12,7 @@ interface Parts {
   tx: Tx
   clock: Clock
   log: Log
+  jobs: JobSender
   /** Publishes to whoever watches the run. */
   publish: (run: RunRow, progress: Progress) => void
 }
@@ -25,7 +26,7 @@ export interface Start {
 }
 
 /** The context of one start, and what the runtime needs to know of it afterwards. */
-export function createJobContext ({ claims, tx, clock, log, publish }: Parts, start: Start, data: unknown) {
+export function createJobContext ({ claims, tx, clock, log, jobs, publish }: Parts, start: Start, data: unknown) {
   const { run, key, abort, onAlive } = start
   const state = { isCommitted: false, hasProgress: false }
   const progress = throttle(async (value: Progress) => {
@@ -83,6 +84,11 @@ export function createJobContext ({ claims, tx, clock, log, publish }: Parts, st
       return answer
     },
     step: async (name, work) => await step(name, work),
+    spawn: async (job, child, options = {}) => await guarded(
+      async (session) => await claims.touch(session, key, clock.now()),
+      async (session) => await jobs.add(session, job, child, {
+        key: dataHash(child), scope: 'parent', workspaceId: run.workspaceId, ...options
+      })),
     wait (until) {
       throw new WaitSignal(until instanceof Date ? until.getTime() : clock.ms() + until)
     }

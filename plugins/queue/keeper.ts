@@ -128,6 +128,7 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
     }
   }

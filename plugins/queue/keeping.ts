@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createLeaseRepository, createRelayRepository, createWorkerRepository
+  createClaimRepository, createDedupeRepository, createLeaseRepository, createRelayRepository, createWorkerRepository
 } from '../../src/jobs/index.ts'
 import { createDelivery } from './delivery.ts'
 import { createKeeper } from './keeper.ts'
@@ -28,6 +28,7 @@ export function buildKeeper (
   const recovery = createRecovery({
     runs,
     claims: createClaimRepository(db),
+    dedupes: createDedupeRepository(db),
     leases: createLeaseRepository(db),
     delivery,
     view,

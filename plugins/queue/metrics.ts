@@ -27,6 +27,12 @@ export function createQueueMetrics (metrics: Registry) {
   const crashes = new Counter({
     name: 'switchyard_jobs_crashes_total', help: 'Runs taken back from dead workers', registers
   })
+  const solo = new Counter({
+    name: 'switchyard_jobs_solo_total', help: 'Starts in a process of their own', registers
+  })
+  const dropped = new Counter({
+    name: 'switchyard_jobs_dropped_total', help: 'Lossy jobs that Redis did not take', registers
+  })
   const lag = new Gauge({ name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run', registers })
 
   return {
@@ -38,12 +44,14 @@ export function createQueueMetrics (metrics: Registry) {
         )
       }
     },
-    ended ({ queue, lane }: RunRow, cause: string, startedMs: number): void {
+    ended ({ queue, lane }: Pick<RunRow, 'queue' | 'lane'>, cause: string, startedMs: number): void {
       outcomes.inc({ queue, lane, class: cause })
       run.observe({ queue, lane }, (performance.now() - startedMs) / 1000)
     },
     superseded: (count: number) => { superseded.inc(count) },
     crashed: () => { crashes.inc() },
+    solo: () => { solo.inc() },
+    dropped: (count: number) => { dropped.inc(count) },
     lag: (ms: number) => { lag.set(ms / 1000) }
   }
 }

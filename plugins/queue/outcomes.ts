@@ -76,11 +76,12 @@ export function createOutcomes (parts: OutcomeParts) {
     const { run, key } = started
     const last = attemptOf(run, said, 'dead')
     const { cause, code, message } = said
-    await starts.insist(async () => await tx(async (session) => await claims.bury(session, key, {
+    const isOurs = await starts.insist(async () => await tx(async (session) => await claims.bury(session, key, {
       _id: uuidv7(clock.ms()),
       workspaceId: run.workspaceId,
       runId: run._id,
       name: run.name,
+      dataHash: run.dataHash,
       class: cause,
       code,
       message,
@@ -90,6 +91,7 @@ export function createOutcomes (parts: OutcomeParts) {
       codeVersion,
       failedAt: last.endedAt
     }, last)))
+    if (!isOurs) return { isDone: true, cause: 'superseded', code: '' }
     log.error({ err: error, run: run._id, job: run.name, class: cause, code, reason: message }, 'a run is dead')
     publish(run, undefined, 'dead')
     return { isDone: false, cause, code }
@@ -112,3 +114,5 @@ export function createOutcomes (parts: OutcomeParts) {
 
   return { fail, again, bury, expire }
 }
+
+export type Outcomes = ReturnType<typeof createOutcomes>

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import type { ClaimRepository, LeaseRepository, RelayRepository, StartOfRun } from '../../src/jobs/index.ts'
+import type {
+  ClaimRepository, DedupeRepository, LeaseRepository, RelayRepository, StartOfRun
+} from '../../src/jobs/index.ts'
 import type { Clock, Log } from '../../src/kernel/index.ts'
 import type { DeliveryPort } from './delivery.ts'
 import type { WorkersView } from './workers-view.ts'
@@ -8,6 +10,7 @@ import type { WorkersView } from './workers-view.ts'
 interface Parts {
   runs: RelayRepository
   claims: ClaimRepository
+  dedupes: DedupeRepository
   leases: LeaseRepository
   delivery: DeliveryPort
   view: WorkersView
@@ -27,7 +30,7 @@ const together = 20
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
   const {
-    runs, claims, leases, delivery, view, clock, redis, epochKey, lease, killDead, removeWorker, onCrash, log
+    runs, claims, dedupes, leases, delivery, view, clock, redis, epochKey, lease, killDead, removeWorker, onCrash, log
   } = parts
 
   /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */
@@ -94,6 +97,9 @@ export function createRecovery (parts: Parts) {
       const locked = await Promise.all(starts.map(delivery.isLocked))
       return await crashAll(starts.filter((_, i) => locked[i] === false))
     },
+
+    /** Throttle windows that are over. */
+    async endWindows (): Promise<void> { await dedupes.endWindows(clock.now()) },
 
     /** Published longer than a minute without a delivery. */
     async returnLost (): Promise<number> {

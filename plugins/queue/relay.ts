@@ -90,7 +90,7 @@ export function createRelay ({ runs, delivery, view, targets, clock, onPublished
     const late = candidates.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
     await runs.expire(late.map((run) => run._id), now)
     const inTime = candidates.filter((run) => !late.includes(run))
-    const able = await keep(inTime, 'no_worker', ({ name, v }) => view.canHandle(name, v))
+    const able = await keep(inTime, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))
     const reachable = await keep(able, 'target', (run) => targets.mayGo(run))
     const turns = await turnsOf(reachable, now)
     return await keep(reachable, 'serial', (run) => run.serial === undefined || turns.has(run._id))

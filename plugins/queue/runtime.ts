@@ -1,53 +1,68 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createClaimRepository, createRelayRepository, createWorkerRepository, queuesOf, rhythms
+  createPoisonRepository, createQuarantine, createRelayRepository, queuesOf, type RunAborted, type RunRow
 } from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
-import type { Bindings } from './bindings.ts'
-import { createStarts } from './claims.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
-import { createExecutor } from './execute.ts'
-import type { QueueMetrics } from './metrics.ts'
-import { createRunPublisher } from './progress.ts'
-import { tellWorkers, type Wake } from './wake.ts'
+import { buildExecutor, type ExecutingParts } from './executing.ts'
+import { createLoopGuard } from './loop-guard.ts'
+import { createLossyRunner } from './lossy.ts'
+import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
+import { createSolo } from './solo.ts'
+import { createSoloStarts } from './solo-starts.ts'
+import { tellWorkers } from './wake.ts'
+import { startWatchdog } from './watchdog.ts'
 
 const seenEveryMs = 3000
 const strangersEveryMs = 10_000
-const drainMs = 20_000
 
-interface Parts {
+interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> {
   groups: readonly string[]
-  bindings: Bindings
   connection: Redis
   prefix: string
-  codeVersion: string
-  wake: (wake: Wake) => void
-  metrics: QueueMetrics
+  limits: RuntimeLimits
+  /** Absent in a process that is not the worker's own. */
+  own?: OwnProcess
 }
 
 /** The consuming half of a worker process (`jobs.md` 4.3). */
 export function createRuntime (app: FastifyInstance, parts: Parts) {
-  const { groups, bindings, connection, prefix, codeVersion, wake, metrics } = parts
-  const { db, clock, log, processes, processId, tx } = app
-  const claims = createClaimRepository(db)
+  const { groups, bindings, connection, prefix, codeVersion, wake, metrics, limits, own } = parts
+  const { db, clock, log, processes, processId, tx, jobs } = app
   const runs = createRelayRepository(db)
-  const workers = createWorkerRepository(db)
-  const delay = monitorEventLoopDelay({ resolution: 20 })
-  const starts = createStarts({ claims, worker: processes.id, clock, isLiving, onSuperseded: metrics.superseded, log })
-  const executor = createExecutor({
-    claims, starts, workers, tx, clock, log, codeVersion, boundOf: bindings.of, wake, publish: createRunPublisher(
-      app.live, clock, log
-    ), metrics
+  const poison = createPoisonRepository(db)
+  const quarantine = createQuarantine()
+  const loopMs = loopLimitMs(limits, groups)
+  const solo = own && createSoloStarts({
+    solo: createSolo({ own, memoryMb: limits.soloMb, loopMs, log }),
+    quarantine,
+    clock,
+    giveUpMs: limits.giveUpMs,
+    killDead: processes.killDead,
+    onSolo: metrics.solo
   })
+  const { claims, workers, starts, executor } = buildExecutor(app, {
+    bindings, codeVersion, wake, metrics, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
+  })
+  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
+  const guard = createLoopGuard(consumers, log)
+  let watchdog: ReturnType<typeof startWatchdog> | undefined
+  let isLeaving = false
 
-  async function isLiving (worker: string): Promise<boolean> {
-    const row = (await workers.list()).find(({ _id }) => _id === worker)
-    return row !== undefined && !processes.isGone(row) && clock.ms() - row.seenAt.getTime() < 10_000
+  /** What ignores its signal goes on without end, and takes a place in the process from everybody else. */
+  function onIgnored ({ _id, name }: RunRow, reason: RunAborted['reason']): void {
+    if (reason !== 'shutdown') leave(`${name} ignores its signal (${reason}, run ${_id})`)
+  }
+
+  function leave (reason: string): void {
+    log.error({ reason }, own === undefined ? 'this worker is worn out' : 'this worker is worn out and is replaced')
+    if (isLeaving) return
+    isLeaving = true
+    own?.replace(reason)
   }
 
   async function see (): Promise<void> {
@@ -55,13 +70,13 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       _id: processes.id,
       ...processId,
       codeVersion,
-      queues: Object.fromEntries(consumers.map(({ queue }) => [queue, rhythms[queue].concurrency])),
+      queues: Object.fromEntries(consumers.map(({ queue, concurrency }) => [queue, concurrency()])),
       handles: bindings.handles(),
       rssBytes: process.memoryUsage.rss(),
-      lagMs: Math.round(delay.percentile(99) / 1e6),
+      lagMs: guard.takeWorstMs(),
       seenAt: clock.now()
     })
-    delay.reset()
+    quarantine.set(await poison.poisoned())
   }
 
   /** Runs that the store holds under this name and that are not at work here: an answer of the store was lost. */
@@ -93,19 +108,18 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
 
   return {
     async start (): Promise<void> {
-      for (const queue of wanted()) {
+      const queues = wanted()
+      if (queues.length === 0) return
+      // Known before the first start: one more of a kind would cost another process.
+      quarantine.set(await poison.poisoned())
+      for (const queue of queues) {
         consumers.push(createConsumer({
-          queue,
-          connection,
-          prefix,
-          starts,
-          executor,
-          deliverAgain,
-          log
+          queue, connection, prefix, starts, executor, runLossy, deliverAgain, log,
+          onSilent: () => { leave(`the consumer of ${queue} starts nothing although work is there`) }
         }))
       }
-      if (consumers.length === 0) return
-      delay.enable()
+      if (own !== undefined) watchdog = startWatchdog({ limitMs: loopMs })
+      guard.start()
       await see()
       tellWorkers(app.bus)
       every(seenEveryMs, see)
@@ -119,23 +133,19 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
       if (consumers.length === 0) return
+      guard.stop()
       executor.drain()
       const pausing = Promise.all(consumers.map(async (consumer) => { await consumer.pause() }))
       pausing.catch((err: unknown) => { log.debug({ err }, 'pausing') })
-      await settled(drainMs)
+      await settled(limits.drainMs)
       executor.stop()
       executor.abortAll()
       await settled(5000)
       await workers.remove(processes.id)
       tellWorkers(app.bus)
-      await Promise.race(
-        [
-          Promise.allSettled(
-            consumers.map(async (consumer) => { await consumer.close() })
-          ), sleep(3000, undefined, { ref: false })
-        ]
-      )
-      delay.disable()
+      const closing = Promise.allSettled(consumers.map(async (consumer) => { await consumer.close() }))
+      await Promise.race([closing, sleep(3000, undefined, { ref: false })])
+      await watchdog?.stop()
     }
   }
 

@@ -20,10 +20,7 @@ export function createWorkersView (
       const alive = rows.filter((row) => !gone.includes(row._id) && clock.ms() - row.seenAt.getTime() < livingMs)
       living = new Set(alive.map((row) => row._id))
       concurrency = sumQueues(alive)
-      versions = new Map()
-      for (const { name, version } of alive.flatMap((row) => row.handles)) {
-        versions.set(name, Math.max(version, versions.get(name) ?? 0))
-      }
+      versions = versionsOf(alive)
       const seen = JSON.stringify([[...concurrency], [...versions]])
       const isChanged = seen !== signature
       signature = seen
@@ -31,7 +28,8 @@ export function createWorkersView (
     },
     isLiving: (id: string) => living.has(id),
     concurrencyOf: (queue: string) => concurrency.get(queue) ?? 0,
-    canHandle: (name: string, version: number) => (versions.get(name) ?? -1) >= version
+    /** Whether a worker that consumes the queue knows the name at that version. */
+    canHandle: (name: string, version: number, queue: string) => (versions.get(`${queue} ${name}`) ?? -1) >= version
   }
 }
 
@@ -43,4 +41,18 @@ function sumQueues (rows: readonly WorkerRow[]): Map<string, number> {
     sums.set(queue, (sums.get(queue) ?? 0) + count)
   }
   return sums
+}
+
+/** The highest version of each name by queue: a worker knows all names, and consumes only its queues. */
+function versionsOf (rows: readonly WorkerRow[]): Map<string, number> {
+  const versions = new Map<string, number>()
+  for (const { queues, handles } of rows) {
+    for (const queue of Object.keys(queues)) {
+      for (const { name, version } of handles) {
+        const pair = `${queue} ${name}`
+        versions.set(pair, Math.max(version, versions.get(pair) ?? 0))
+      }
+    }
+  }
+  return versions
 }

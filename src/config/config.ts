@@ -33,7 +33,11 @@ export interface Config {
   mail: { driver: 'smtp' | 'capture', url: string, from: string }
   fetch: { allow: readonly string[], contact: string }
   media: { scanner: 'clamd' | 'none' }
-  jobs: { partitions: number }
+  jobs: {
+    partitions: number
+    /** How long a worker that ends waits for its runs. */
+    drainMs: number
+  }
   live: {
     origins: readonly string[]
     maxConnections: number

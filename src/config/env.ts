@@ -114,6 +114,11 @@ export const envVariables = [
   { name: 'DOMAINS', description: 'Domains that are switched on, separated by commas, or all', default: 'all' },
   { name: 'JOBS_PARTITIONS', description: 'Partitions of the queues', default: '1', isInteger: { min: 1, max: 256 } },
   {
+    name: 'JOBS_DRAIN_S',
+    description: 'Seconds that a worker which is told to end waits for its runs',
+    default: '20', isInteger: { min: 0, max: 3600 }
+  },
+  {
     name: 'LIVE_ORIGINS',
     description: 'Origins whose pages may open /live beside our own, separated by commas',
     default: ''

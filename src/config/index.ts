@@ -82,7 +82,7 @@ function build (values: Values, problems: string[]): Config {
     mail: { driver: mailDriver as 'smtp' | 'capture', url: values.SMTP_URL, from: values.MAIL_FROM },
     fetch: { allow: list(values.FETCH_ALLOW), contact: values.FETCH_CONTACT },
     media: { scanner: (values.MEDIA_SCANNER === '' ? 'none' : values.MEDIA_SCANNER) as 'clamd' | 'none' },
-    jobs: { partitions: Number(values.JOBS_PARTITIONS) },
+    jobs: { partitions: Number(values.JOBS_PARTITIONS), drainMs: Number(values.JOBS_DRAIN_S) * 1000 },
     live: {
       origins: list(values.LIVE_ORIGINS),
       maxConnections: Number(values.LIVE_MAX_CONNECTIONS),

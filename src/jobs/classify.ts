@@ -29,7 +29,7 @@ export class WaitSignal extends Error {
 /** Why the signal of a run was aborted by the runtime. */
 export class RunAborted extends Error {
   override readonly name = 'RunAborted'
-  readonly reason: 'timeout' | 'shutdown' | 'superseded' | 'cancelled'
+  readonly reason: 'timeout' | 'shutdown' | 'superseded' | 'cancelled' | 'lock_lost'
 
   constructor (reason: RunAborted['reason']) {
     super(`the run was ended: ${reason}`)
@@ -50,6 +50,10 @@ const transientNames = new Set([
   'ReplyError', 'ConnectionTimeoutError', 'TimeoutError'
 ])
 const dayMs = 86_400_000
+/** A start that lost its run or its lock, or the process of which ends, costs no attempt. */
+const abortCauses: Record<RunAborted['reason'], Cause> = {
+  timeout: 'timeout', cancelled: 'cancelled', shutdown: 'shutdown', superseded: 'shutdown', lock_lost: 'shutdown'
+}
 
 interface Shape {
   name?: string
@@ -69,7 +73,7 @@ export function classify (error: unknown, nowMs: number, random: () => number = 
     return { ...said, cause: 'not_ready', waitMs: clamp(error.untilMs - nowMs, 5000, dayMs) }
   }
   if (error instanceof RunAborted) {
-    return { ...said, cause: error.reason === 'superseded' ? 'shutdown' : error.reason }
+    return { ...said, cause: abortCauses[error.reason] }
   }
   if (isDomainError(error)) return { ...said, ...byKind(error.kind, error.options.retryAfterMs, random) }
   return { ...said, ...byShape(typeof error === 'object' && error !== null ? error as Shape : {}, nowMs, random) }

@@ -4,18 +4,20 @@ export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
-export { deliveryId } from './keys.ts'
-export { readPayload } from './payload.ts'
+export { dataHash, deliveryId } from './keys.ts'
+export { nextConcurrency } from './loop-guard.ts'
+export { checkPayload, readPayload } from './payload.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  createClaimRepository, createEventRepository, createLeaseRepository, createRelayRepository, createRunRepository,
-  createWorkerRepository,
+  createClaimRepository, createDedupeRepository, createEventRepository, createLeaseRepository, createRelayRepository,
+  createPoisonRepository, createRunRepository, createWorkerRepository,
   type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
   type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
-export { createJobSender } from './sender.ts'
+export { createJobSender, workspaceOf } from './sender.ts'
+export { createQuarantine, type Quarantine } from './solo.ts'
 export { runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'

@@ -14,6 +14,15 @@ export const collections: readonly CollectionDefinition[] = [
         }, unique: true, partialFilterExpression: { key: { $exists: true } }
       },
       {
+        name: 'dedupe',
+        keys: { workspaceId: 1, name: 1, 'dedupe.key': 1 },
+        unique: true,
+        partialFilterExpression: { 'dedupe.isActive': true }
+      },
+      {
+        name: 'dedupe_until', keys: { 'dedupe.until': 1 }, partialFilterExpression: { 'dedupe.isActive': true }
+      },
+      {
         name: 'serial_live',
         keys: { workspaceId: 1, serial: 1 },
         unique: true,
@@ -37,7 +46,9 @@ export const collections: readonly CollectionDefinition[] = [
     name: 'jobs.letters',
     indexes: [
       { name: 'fingerprint', keys: { state: 1, fingerprint: 1 } },
-      { name: 'failed', keys: { workspaceId: 1, failedAt: 1 } }
+      { name: 'failed', keys: { workspaceId: 1, failedAt: 1 } },
+      // What every worker asks for: runs of these start solo.
+      { name: 'poison', keys: { class: 1, state: 1, failedAt: -1 }, partialFilterExpression: { class: 'poison' } }
     ]
   },
   {

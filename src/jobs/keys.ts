@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Subject } from '../kernel/index.ts'
+import type { Context, KeyScope, Subject } from '../kernel/index.ts'
 
 /** Hash of what was asked for, the same for any order of its members: another hash is `jobs.key_reused`. */
 export function dataHash (data: unknown): string {
@@ -19,6 +19,13 @@ function canonical (value: unknown): string {
 /** Place within a serial: version of the subject for events, the id otherwise; compared as text. */
 export function seqOf (id: string, subject?: Subject): string {
   return subject?.version === undefined ? id : `v${String(subject.version).padStart(16, '0')}`
+}
+
+/** The key as it is stored: what is unique within a run says which. Throws where no run is at work. */
+export function scopedKey (key: string, scope: KeyScope = 'global', context?: Context): string {
+  if (scope === 'global') return key
+  if (context?.cause.kind !== 'run') throw new Error(`a key of scope ${scope} is for what a run adds`)
+  return scope === 'parent' ? `in:${context.cause.id}:${key}` : `in:${context.cause.id}:${context.attempt ?? 0}:${key}`
 }
 
 /** One run per event and subscriber. */

@@ -1,4 +1,4 @@
-import type { ActorRef, Cause as Origin, Lane, Progress, Queue, RunState } from '../kernel/index.ts'
+import type { ActorRef, Cause as Origin, Dedupe, Lane, Progress, Queue, RunState } from '../kernel/index.ts'
 
 /** One start that ended, as the run remembers it. */
 export interface Attempt {
@@ -10,6 +10,9 @@ export interface Attempt {
   code: string
   message: string
 }
+
+/** Which run answers for others of its key; `isActive` as far as it is known, `until` the end of a throttle window. */
+export interface DedupeOfRun { key: string, mode: Dedupe['mode'], until?: Date, isActive: boolean }
 
 /** A document of `jobs.runs` (`jobs.md` 3.5). */
 export interface RunRow {
@@ -23,6 +26,7 @@ export interface RunRow {
   cost: number
   key?: string
   dataHash: string
+  dedupe?: DedupeOfRun
   serial?: string
   seq?: string
   target?: string

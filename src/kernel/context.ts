@@ -6,6 +6,8 @@ export interface Cause { kind: 'request' | 'run' | 'event' | 'loop' | 'script', 
 /** What belongs to one request, job, command or loop turn. */
 export interface Context {
   cause: Cause
+  /** Counted starts of the run at work before this one. */
+  attempt?: number
   /** W3C traceparent. */
   trace?: string
   actor?: ActorRef

@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox'
 import type { ActorRef } from './actor.ts'
 import type { Cause } from './context.ts'
 import type { Lane } from './jobs.ts'
+import { refuseSecrets } from './schemas.ts'
 import type { Session } from './tx.ts'
 
 export interface EventDefinition<T extends TSchema = TSchema> {
@@ -11,12 +12,15 @@ export interface EventDefinition<T extends TSchema = TSchema> {
   data: T
   /** How long the log keeps it, in days, or for ever. */
   keepDays: number | 'forever'
+  /** Payloads of older versions, lifted one version at a time before a subscriber sees them. */
+  upcast?: Record<number, (data: never) => unknown>
 }
 
 /** An event as data. Payloads are ids, versions, small facts; closed objects. */
 export function defineEvent<T extends TSchema> (
-  event: { name: string, data: T, version?: number, keepDays?: number | 'forever' }
+  event: Pick<EventDefinition<T>, 'name' | 'data' | 'upcast'> & { version?: number, keepDays?: number | 'forever' }
 ): EventDefinition<T> {
+  refuseSecrets(event.name, event.data)
   return { version: 1, keepDays: 90, ...event }
 }
 

@@ -27,9 +27,9 @@ export { msOfUuidv7, uuidv7 } from './ids.ts'
 export type { CollectionDefinition, IndexDefinition } from './indexes.ts'
 export {
   defineJob, lanes, queues,
-  type AddOptions, type AddedRun, type EventHandler, type EventsHandler, type JobContext, type JobDefinition,
-  type JobHandler,
-  type JobPolicy, type JobSender, type Lane, type Log, type Progress, type Queue, type RunState, type RunView
+  type AddOptions, type AddedRun, type Dedupe, type EventHandler, type EventsHandler, type JobContext,
+  type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
+  type LossyJob, type LossyOptions, type Progress, type Queue, type RunState, type RunView
 } from './jobs.ts'
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'
 export type { LeaseTurn, Leases } from './leases.ts'

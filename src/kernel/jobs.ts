@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import type { Actor } from './actor.ts'
 import type { DomainEvent } from './events.ts'
+import { refuseSecrets } from './schemas.ts'
 import type { Session } from './tx.ts'
 
 /** A queue is a rhythm (`jobs.md` 3.2); the job's name carries the domain. */
@@ -38,24 +39,49 @@ export interface JobDefinition<D extends TSchema = TSchema, R extends TSchema = 
   upcast?: Record<number, (data: never) => unknown>
   /** Pointers that are hidden wherever a run is shown. */
   redact?: readonly string[]
+  /** May be sent by `addNow`, which promises nothing: cache warming, live counters. */
+  lossy?: boolean
 }
 
 type JobInput<D extends TSchema, R extends TSchema> =
   Pick<JobDefinition<D, R>, 'name' | 'data' | 'queue'> & Partial<JobDefinition<D, R>>
 
-/** A job as data: ids, never the entity; a handler reads what is true when it runs. */
+/**
+ * A job as data: ids, never the entity; a handler reads what is true when it runs.
+ * Throws where its schema has a member marked secret: references to the vault travel instead.
+ */
+export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
+  job: JobInput<D, R> & { lossy: true }
+): LossyJob<D, R>
+export function defineJob<D extends TSchema, R extends TSchema = TSchema> (job: JobInput<D, R>): JobDefinition<D, R>
 export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
   job: JobInput<D, R>
 ): JobDefinition<D, R> {
+  refuseSecrets(job.name, job.data)
   return { version: 1, lane: 'default', policy: {}, cost: 1, ...job }
 }
 
 export type RunState =
   'blocked' | 'pending' | 'published' | 'running' | 'done' | 'dead' | 'cancelled' | 'expired' | 'skipped'
 
+/** What a key is unique in: the workspace, the run that adds, or one attempt of it. */
+export type KeyScope = 'global' | 'parent' | 'attempt'
+
+/**
+ * One run instead of many of one workspace, job and key. `inflight`: one that waits or is live. `throttle`: one in each
+ * window. `debounce`: while it waits, its data is replaced and it moves to the end of a new window. `latest`: one waits
+ * behind the one that is live, and carries the last data.
+ */
+export type Dedupe =
+  | { key: string, mode: 'inflight' | 'latest' }
+  | { key: string, mode: 'throttle' | 'debounce', windowMs: number }
+
 export interface AddOptions {
-  /** One run per workspace, job and key, for ever. */
+  /** One run per workspace, job and key, for ever; or per run that adds, or per attempt of it (`scope`). */
   key?: string
+  /** Default `global`. The other two are for what a handler adds. */
+  scope?: KeyScope
+  dedupe?: Dedupe
   runAt?: Date
   deadlineAt?: Date
   lane?: Lane
@@ -67,10 +93,20 @@ export interface AddOptions {
 
 export interface AddedRun { id: string, state: RunState, isNew: boolean }
 
+/** A job that may be lost. */
+export type LossyJob<D extends TSchema = TSchema, R extends TSchema = TSchema> =
+  JobDefinition<D, R> & { lossy: true }
+
+export interface LossyOptions {
+  lane?: Lane
+  delayMs?: number
+  workspaceId?: string
+}
+
 export interface JobSender {
   /**
-   * Writes the run in the caller's transaction.
-   * Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`.
+   * Writes the run in the caller's transaction. Where a key or a dedupe has a run already, answers that one.
+   * Throws `jobs.schema_mismatch`, `jobs.key_reused`, `jobs.data_too_large`, `jobs.unknown_job`.
    */
   add<D extends TSchema, R extends TSchema> (
     session: Session, job: JobDefinition<D, R>, data: Static<D>, options?: AddOptions
@@ -79,6 +115,16 @@ export interface JobSender {
   addMany<D extends TSchema, R extends TSchema> (
     session: Session, job: JobDefinition<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: AddOptions }>
   ): Promise<AddedRun[]>
+  /**
+   * Hands a lossy job straight to Redis: no run, no transaction, no promise. The id of its delivery, or null where
+   * Redis is away and the job is dropped. Throws `jobs.schema_mismatch`, `jobs.data_too_large`, `jobs.unknown_job`.
+   */
+  addNow<D extends TSchema, R extends TSchema> (
+    job: LossyJob<D, R>, data: Static<D>, options?: LossyOptions): Promise<string | null>
+  /** The same for many of one job, in one round trip. */
+  addNowMany<D extends TSchema, R extends TSchema> (
+    job: LossyJob<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: LossyOptions }>
+  ): Promise<Array<string | null>>
 }
 
 export interface Progress {
@@ -115,6 +161,12 @@ export interface JobContext<D = unknown, R = unknown> {
   checkpoint<T> (work: (session: Session) => Promise<T>, progress?: Progress): Promise<T>
   /** The stored result of a step that is done, else of `work`, kept for later starts (at most 16 KiB). */
   step<T> (name: string, work: () => Promise<T>): Promise<T>
+  /**
+   * Adds a child in a transaction of its own, as long as this start has the run. Its key is unique within this run, by
+   * default made of its data: a later start of this run adds no second one.
+   */
+  spawn<C extends TSchema, S extends TSchema> (
+    job: JobDefinition<C, S>, data: Static<C>, options?: AddOptions): Promise<AddedRun>
   /** Gives the run back until then, uncounted. */
   wait (until: Date | number): never
 }

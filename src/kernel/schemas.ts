@@ -80,3 +80,21 @@ export const OperationSchema = Type.Object({
   expiresAt: Nullable(At)
 }, { $id: 'Operation', additionalProperties: false, description: 'A long task; the face of a run for its owner' })
 export type Operation = Static<typeof OperationSchema>
+
+/** Throws where a schema has a member marked secret: what is stored and shown must not carry it. */
+export function refuseSecrets (name: string, schema: TSchema): void {
+  const at = secretIn(schema, '', new Set())
+  if (at === undefined) return
+  throw new Error(`${name} has a secret in its schema at ${at === '' ? '/' : at}: pass a reference to the vault instead`)
+}
+
+function secretIn (schema: unknown, at: string, seen: Set<unknown>): string | undefined {
+  if (typeof schema !== 'object' || schema === null || seen.has(schema)) return undefined
+  seen.add(schema)
+  if ((schema as { sensitive?: unknown }).sensitive === 'secret') return at
+  for (const [name, inner] of Object.entries(schema)) {
+    const found = secretIn(inner, `${at}/${name}`, seen)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

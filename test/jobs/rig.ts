@@ -11,6 +11,7 @@ import mongo from '../../plugins/mongo.ts'
 import { migrate } from '../../plugins/mongo/migrate.ts'
 import pubsub from '../../plugins/pubsub.ts'
 import queue from '../../plugins/queue.ts'
+import type { OwnProcess, RuntimeLimits } from '../../plugins/queue/own-process.ts'
 import telemetry from '../../plugins/telemetry.ts'
 import type { Declarations } from '../../src/kernel/index.ts'
 import { testStores } from '../stores.ts'
@@ -28,13 +29,16 @@ export interface RigOptions {
   host?: string
   declared?: Omit<Declarations, 'domain'>
   bind?: (app: FastifyInstance) => void
+  own?: OwnProcess
+  limits?: Partial<RuntimeLimits>
   logLevel?: string
 }
 
 /** An app of the lower floors, ready. */
 export async function rig (
   {
-    place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, logLevel = 'silent'
+    place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, own, limits,
+    logLevel = 'silent'
   }: RigOptions
 ): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
@@ -46,7 +50,9 @@ export async function rig (
   )
   await app.register(cache, { ...redis, environment: 'test' })
   await app.register(pubsub, redis)
-  await app.register(queue, { ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1 })
+  await app.register(queue, {
+    ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1, ...(own && { own }), ...(limits && { limits })
+  })
   await app.register(events)
   app.declare({ domain: 'test', ...declared })
   bind?.(app)

@@ -3,13 +3,14 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createInterface } from 'node:readline'
+import { Queue } from 'bullmq'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { defineJob } from '../../src/kernel/index.ts'
 import { rig, type Place } from './rig.ts'
 
-/** Where the process ends itself by SIGKILL; `never`: somebody else kills it. */
-export type DeathPoint = 'never' | 'in-commit' | 'after-commit'
+/** Where the process ends itself by SIGKILL; `never`: somebody else kills it. `before-redis` is for keepers. */
+export type DeathPoint = 'never' | 'in-commit' | 'after-commit' | 'before-redis'
 
 export interface VictimOptions {
   place: Place
@@ -42,7 +43,7 @@ export function bindEffects (death: DeathPoint = 'never', after = 1) {
       await ctx.commit(async (session) => {
         await effectsOf(app).updateOne({ _id: ctx.run.id }, { $inc: { count: 1 } }, { session, upsert: true })
         await dieAt('in-commit')
-      })
+      }, { effects: 1 })
       await dieAt('after-commit')
     })
   }
@@ -51,9 +52,11 @@ export function bindEffects (death: DeathPoint = 'never', after = 1) {
 export const declared = { jobs: [effectJob], collections: [{ name: 'test.effects', indexes: [] }] }
 
 /** A worker in a process of its own, ready. */
-export async function startVictim (options: VictimOptions): Promise<ChildProcess> {
+export async function startVictim (
+  options: VictimOptions, { file = import.meta.filename, execArgv = [] as readonly string[] } = {}
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [
-    '--disable-warning=ExperimentalWarning', import.meta.filename, JSON.stringify(options)
+    '--disable-warning=ExperimentalWarning', ...execArgv, file, JSON.stringify(options)
   ], {
     stdio: ['pipe', 'pipe', 'inherit']
   })
@@ -72,10 +75,21 @@ export async function kill (child: ChildProcess): Promise<void> {
   await exited
 }
 
+/** A keeper that dies when it has marked runs as published and would hand them to Redis. */
+function dieBeforeRedis (after: number): void {
+  const { addBulk } = Queue.prototype
+  let times = 0
+  Queue.prototype.addBulk = async function (jobs) {
+    if (++times >= after) process.kill(process.pid, 'SIGKILL')
+    return await addBulk.call(this, jobs)
+  }
+}
+
 if (process.argv[1] === import.meta.filename) {
   const {
     place, groups = ['io'], host, death = 'never', after = 1
   } = JSON.parse(process.argv[2] ?? '') as VictimOptions
+  if (death === 'before-redis') dieBeforeRedis(after)
   const app = await rig(
     { place, groups, declared, bind: bindEffects(death, after), ...(host === undefined ? {} : { host }) }
   )

@@ -9,6 +9,8 @@ export interface Letter {
   workspaceId: string
   runId: string
   name: string
+  /** Of what the run carried: other runs with the same start solo after a poison. */
+  dataHash?: string
   class: string
   code: string
   message: string

@@ -1,0 +1,49 @@
+import type { RunRow } from './run.ts'
+
+/** So many crashes, and the next start is solo: a process of its own works on this one run. */
+export const crashesBeforeSolo = 2
+/** So many good solo starts in a row, and runs of a job that once killed its process share one again. */
+export const goodBeforeTrust = 3
+
+/** A run that killed the process that worked on it alone. */
+export interface Poisoned { name: string, dataHash: string, failedAt: Date }
+
+/** What is known of poison: its job is not trusted for a while, its content never (`jobs.md` 4.3, 4.4). */
+export function createQuarantine () {
+  let content = new Set<string>()
+  let jobs = new Map<string, number>()
+  const good = new Map<string, { sinceMs: number, count: number }>()
+
+  function isTrusted (name: string, failedMs: number): boolean {
+    const one = good.get(name)
+    return one !== undefined && one.sinceMs >= failedMs && one.count >= goodBeforeTrust
+  }
+
+  return {
+    set (poisoned: readonly Poisoned[]): void {
+      content = new Set(poisoned.map(({ name, dataHash }) => `${name} ${dataHash}`))
+      jobs = new Map()
+      for (const { name, failedAt } of poisoned) jobs.set(name, Math.max(jobs.get(name) ?? 0, failedAt.getTime()))
+    },
+    add ({ name, dataHash, failedAt }: Poisoned): void {
+      content.add(`${name} ${dataHash}`)
+      jobs.set(name, failedAt.getTime())
+      good.delete(name)
+    },
+    /** A solo start of this job ended without a death. */
+    survived (name: string, nowMs: number): void {
+      const one = good.get(name)
+      const failedMs = jobs.get(name)
+      if (failedMs === undefined) return
+      if (one === undefined || one.sinceMs < failedMs) good.set(name, { sinceMs: nowMs, count: 1 })
+      else one.count++
+    },
+    needsSolo ({ name, dataHash, crashes }: Pick<RunRow, 'name' | 'dataHash' | 'crashes'>): boolean {
+      if (crashes >= crashesBeforeSolo || content.has(`${name} ${dataHash}`)) return true
+      const failedMs = jobs.get(name)
+      return failedMs !== undefined && !isTrusted(name, failedMs)
+    }
+  }
+}
+
+export type Quarantine = ReturnType<typeof createQuarantine>
