@@ -47,7 +47,9 @@ export interface Verdict {
 }
 
 /** Prints the table, writes `bench/results/<area>.json`, and sets exit code 1 where a must is missed. */
-export function report (area: string, verdicts: readonly Verdict[], notes: readonly string[] = []): void {
+export function report (
+  area: string, verdicts: readonly Verdict[], notes: readonly string[] = [], { isKept = true } = {}
+): void {
   const judged = verdicts.map((verdict) => ({ ...verdict, ratio: verdict.ours.median / verdict.baseline.median }))
   for (const { id, what, unit, ours, baseline, ratio, must, goal } of judged) {
     const bound = 'atLeast' in must ? `>= ${must.atLeast}` : `<= ${must.atMost}`
@@ -57,10 +59,14 @@ export function report (area: string, verdicts: readonly Verdict[], notes: reado
       `${holds(ratio, must) ? 'ok' : 'MISSED'}\n`)
   }
   for (const note of notes) process.stdout.write(`${note}\n`)
+  if (isKept) keep(area, { notes, verdicts: judged })
+  if (judged.some(({ ratio, must }) => !holds(ratio, must))) process.exitCode = 1
+}
+
+function keep (area: string, results: object): void {
   const file = join(import.meta.dirname, 'results', `${area}.json`)
   mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, `${JSON.stringify({ ...surroundings(), notes, verdicts: judged }, null, 2)}\n`)
-  if (judged.some(({ ratio, must }) => !holds(ratio, must))) process.exitCode = 1
+  writeFileSync(file, `${JSON.stringify({ ...surroundings(), ...results }, null, 2)}\n`)
 }
 
 function holds (ratio: number, must: Verdict['must']): boolean {
