@@ -1,8 +1,9 @@
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { Cache, ScriptRunner } from '../src/kernel/index.ts'
-import { checkPolicy, hostOf } from './cache/policy.ts'
+import { createClient, hostOf, primariesOf } from './cache/client.ts'
+import { checkPolicy } from './cache/policy.ts'
 import { createScriptRunner } from './cache/scripts.ts'
 import { createCache } from './cache/verbs.ts'
 
@@ -22,7 +23,7 @@ const commandTimeout = 4000
 
 export default fp<CacheOptions>(async function cache (app, { url, prefix, environment, offline = false }) {
   const redisKey = (name: string): string => `${prefix}:${name}`
-  const client = new Redis(url, {
+  const client = createClient(url, {
     lazyConnect: true,
     connectTimeout: 3000,
     commandTimeout,
@@ -41,8 +42,10 @@ export default fp<CacheOptions>(async function cache (app, { url, prefix, enviro
   }
   await reach(client, url)
   await app.register(fastifyRedis, { client, closeClient: true })
-  const warning = await checkPolicy(client, environment)
-  if (warning !== null) app.log.warn(warning)
+  for (const primary of primariesOf(client)) {
+    const warning = await checkPolicy(primary, environment)
+    if (warning !== null) app.log.warn(warning)
+  }
   app.healthChecks.add({
     name: 'redis', critical: true, timeoutMs: 2000, check: async () => { await client.ping() }
   })

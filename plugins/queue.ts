@@ -3,19 +3,20 @@ import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
   JobsError, collections, createDedupeRepository, createJobSender, createLeaseRepository, createRunReads,
-  createRunRepository, permissions, runTopic, type RunReads
+  createRunRepository, permissions, runTopic, withPartitions, type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
 } from '../src/kernel/index.ts'
 import { createBindings } from './queue/bindings.ts'
-import { bullConnection, bullPrefix } from './queue/connection.ts'
-import type { buildKeeper } from './queue/keeping.ts'
+import { bullConnection } from './queue/connection.ts'
+import type { Keepers } from './queue/keepers.ts'
 import { createLeases } from './queue/leases.ts'
 import { createLoneStart, type LoneStart } from './queue/executing.ts'
 import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
+import { createPartitions } from './queue/partitions.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -39,7 +40,7 @@ declare module 'fastify' {
     /** One start in the place of the worker that claimed its run; what a solo child does. */
     solo: LoneStart
     /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
-    wakeQueue: (queue: string) => void
+    wakeQueue: (queue: string, workspaceId: string) => void
     /** Binds the handler of a job; in workers. */
     handleJob<D extends TSchema, R extends TSchema> (
       job: JobDefinition<D, R>, handler: JobHandler<Static<D>, Static<R>>): void
@@ -55,19 +56,22 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const limits = { ...runtimeLimits, ...options.limits }
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
+  const partitions = createPartitions(prefix, options.partitions)
   const bindings = createBindings(app.registry)
   const runs = createRunRepository(db)
   const leases = createLeases({
     leases: createLeaseRepository(db), by: processes.id, holder: processId, isGone: processes.isGone, log
   })
-  let keeper: ReturnType<typeof buildKeeper> | undefined
-  const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
+  let keepers: Keepers | undefined
+  const waker = createWaker(app.bus, app.tx, partitions, (partition, wake) => keepers?.tell(partition, wake) ?? false)
 
-  app.declare({ domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections })
+  app.declare({
+    domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections: withPartitions(collections, partitions.count)
+  })
   app.live.bind(runTopic, { lossy: true })
   const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
   const lossy = createLossySender({
-    redis: app.redis, prefix: bullPrefix(prefix), isDeclared, onDropped: metrics.dropped, log
+    redis: app.redis, homeOf: partitions.homeOf, isDeclared, onDropped: metrics.dropped, log
   })
   const dedupes = createDedupeRepository(db)
   app.decorate('jobs', createJobSender({
@@ -108,7 +112,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const connection = isWorker
     ? bullConnection(app.redis, () => {
       runtime?.redisCameBack()
-      keeper?.redisCameBack()
+      keepers?.redisCameBack()
     })
     : undefined
   // Only a process that consumes loads BullMQ.
@@ -116,14 +120,14 @@ export default fp<QueueOptions>(async function queue (app, options) {
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
         app, {
-          groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics, limits,
+          groups, bindings, connection, partitions, codeVersion, wake: waker.send, metrics, limits,
           ...(own && { own })
         }
       )
   if (connection !== undefined && groups.includes('keeper')) {
-    const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
-    keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
-    leases.port.hold(keeperLease, keeper.lead)
+    const { buildKeepers } = await import('./queue/keepers.ts')
+    keepers = buildKeepers(app, { connection, partitions, metrics, wake: waker.send })
+    keepers.compete(leases.port)
   }
 
   app.addHook('onReady', async () => {
@@ -137,7 +141,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     const closing = leases.close()
     // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
     await Promise.race([closing, sleep(3000, undefined, { ref: false })])
-    await keeper?.close()
+    await keepers?.close()
     await lossy.close()
     connection?.disconnect()
     await closing

@@ -64,6 +64,7 @@ export function createExecutor (parts: ExecuteParts) {
         // A run that did not end well may be due again.
         queues: isDone ? [] : [run.queue],
         ended: [run.queue],
+        workspaces: [run.workspaceId],
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
     }

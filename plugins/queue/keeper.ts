@@ -20,6 +20,8 @@ interface Parts {
   view: WorkersView
   runs: RelayRepository
   clock: Clock
+  /** Has the duties that are about workers, and not about the runs of a partition. */
+  isChief: boolean
   log: Log
 }
 
@@ -35,8 +37,8 @@ const quietTurn = (): Turn => (
   { queues: new Set(), ended: [], serials: new Map(), targets: new Set(), hasHolds: false }
 )
 
-/** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
-export function createKeeper ({ relay, recovery, targets, view, runs, clock, log }: Parts) {
+/** The loop of the one process that has the lease of a partition: relay and reconciler. */
+export function createKeeper ({ relay, recovery, targets, view, runs, clock, isChief, log }: Parts) {
   let next = quietTurn()
   let isLeading = false
   let ring: (() => void) | undefined
@@ -128,6 +130,7 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      if (!isChief) return
       await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
     }
@@ -137,11 +140,15 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, log
     lookAtWorkers = false
     const { gone, isChanged } = await view.refresh()
     if (isChanged) await runs.release('no_worker')
+    if (isChief) await mendWorkers(gone)
+    await recovery.checkEpoch(fence)
+  }
+
+  async function mendWorkers (gone: readonly string[]): Promise<void> {
     const returned = await recovery.returnGone(gone)
     if (returned > 0) log.warn({ returned }, 'runs of a dead worker are pending again')
     await recovery.returnUnseen()
     await runs.freeStaleSerials()
-    await recovery.checkEpoch(fence)
   }
 
   function hasWake (): boolean {

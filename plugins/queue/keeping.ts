@@ -6,23 +6,31 @@ import {
 import { createDelivery } from './delivery.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
+import type { Partitions } from './partitions.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
 import { createTargets } from './targets.ts'
-import { onWake, onWorkers } from './wake.ts'
-import { createWorkersView } from './workers-view.ts'
+import type { Wake } from './wake.ts'
+import { createWorkersView, ofPartition } from './workers-view.ts'
 
-export const keeperLease = 'jobs.keeper:0'
+export const keeperLease = (partition: number): string => `jobs.keeper:${partition}`
 
-/** The keeper of partition 0 with all that it works with. */
-export function buildKeeper (
-  app: FastifyInstance, { connection, prefix, metrics }: { connection: Redis, prefix: string, metrics: QueueMetrics }
-) {
-  const { db, clock, log, processes, bus } = app
-  const runs = createRelayRepository(db)
+interface Parts {
+  connection: Redis
+  partitions: Partitions
+  partition: number
+  metrics: QueueMetrics
+  /** Wakes the keeper that a run belongs to. */
+  wake: (wake: Wake) => void
+}
+
+/** The keeper of a partition with all that it works with. */
+export function buildKeeper (app: FastifyInstance, { connection, partitions, partition, metrics, wake }: Parts) {
+  const { db, clock, log, processes } = app
+  const runs = createRelayRepository(db, partitions.slotsOf(partition))
   const workers = createWorkerRepository(db)
-  const delivery = createDelivery(connection, prefix)
-  const view = createWorkersView({ workers, clock, isGone: processes.isGone })
+  const delivery = createDelivery(connection, partitions, partition)
+  const view = ofPartition(createWorkersView({ workers, clock, isGone: processes.isGone }), partitions.count)
   const targets = createTargets({ workers, runs, clock })
   const relay = createRelay({ runs, delivery, view, targets, clock, onPublished: metrics.released })
   const recovery = createRecovery({
@@ -34,25 +42,23 @@ export function buildKeeper (
     view,
     clock,
     redis: app.redis,
-    epochKey: `${prefix}:epoch`,
-    lease: keeperLease,
+    epochKey: partitions.epochKey(partition),
+    epochTag: `${partitions.count}.`,
+    lease: keeperLease(partition),
     killDead: processes.killDead,
     removeWorker: workers.remove,
     onCrash ({ queue, workspaceId, serial }) {
       metrics.crashed()
-      keeper.wake({ queues: [queue], ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] }) })
+      wake({ queues: [queue], workspaces: [workspaceId], ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] }) })
     },
     log
   })
-  const keeper = createKeeper({ relay, recovery, targets, view, runs, clock, log })
-  const offWake = onWake(bus, (wake) => { if (keeper.isLeading()) keeper.wake(wake) })
-  const offWorkers = onWorkers(bus, () => { if (keeper.isLeading()) keeper.workersChanged() })
+  // What is about workers and not about runs is done once, whatever the number of partitions.
+  const keeper = createKeeper({ relay, recovery, targets, view, runs, clock, isChief: partition === 0, log })
 
   return {
     ...keeper,
     async close (): Promise<void> {
-      offWake()
-      offWorkers()
       await delivery.close()
     }
   }

@@ -16,11 +16,12 @@ export function createLoopGuard (consumers: readonly Consumer[], log: Log) {
     delay.reset()
     worstMs = Math.max(worstMs, lagMs)
     for (const consumer of consumers) {
-      const { concurrency: most, lockMs } = rhythms[consumer.queue]
+      const { places: most, queue } = consumer
+      const { lockMs } = rhythms[queue]
       const current = consumer.concurrency()
       const next = nextConcurrency({ most, current, lagMs, lockMs })
       if (next === current) continue
-      if (next < current) log.warn({ queue: consumer.queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+      if (next < current) log.warn({ queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
       consumer.setConcurrency(next)
     }
   }

@@ -10,6 +10,7 @@ import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
+import type { Partitions, Share } from './partitions.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
 import { tellWorkers } from './wake.ts'
@@ -21,7 +22,7 @@ const strangersEveryMs = 10_000
 interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> {
   groups: readonly string[]
   connection: Redis
-  prefix: string
+  partitions: Partitions
   limits: RuntimeLimits
   /** Absent in a process that is not the worker's own. */
   own?: OwnProcess
@@ -29,9 +30,8 @@ interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> 
 
 /** The consuming half of a worker process (`jobs.md` 4.3). */
 export function createRuntime (app: FastifyInstance, parts: Parts) {
-  const { groups, bindings, connection, prefix, codeVersion, wake, metrics, limits, own } = parts
+  const { groups, bindings, connection, partitions, codeVersion, wake, metrics, limits, own } = parts
   const { db, clock, log, processes, processId, tx, jobs } = app
-  const runs = createRelayRepository(db)
   const poison = createPoisonRepository(db)
   const quarantine = createQuarantine()
   const loopMs = loopLimitMs(limits, groups)
@@ -70,7 +70,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       _id: processes.id,
       ...processId,
       codeVersion,
-      queues: Object.fromEntries(consumers.map(({ queue, concurrency }) => [queue, concurrency()])),
+      queues: placesOf(consumers),
       handles: bindings.handles(),
       rssBytes: process.memoryUsage.rss(),
       lagMs: guard.takeWorstMs(),
@@ -87,8 +87,8 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     }
   }
 
-  async function deliverAgain (queue: Queue, forMs: number): Promise<number> {
-    const count = await runs.takeBackWaiting(queue, new Date(clock.ms() - forMs))
+  async function deliverAgain (queue: Queue, { slots }: Share, forMs: number): Promise<number> {
+    const count = await createRelayRepository(db, slots).takeBackWaiting(queue, new Date(clock.ms() - forMs))
     if (count > 0) wake({ queues: [queue] })
     return count
   }
@@ -112,9 +112,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       if (queues.length === 0) return
       // Known before the first start: one more of a kind would cost another process.
       quarantine.set(await poison.poisoned())
-      for (const queue of queues) {
+      for (const [queue, share] of queues.flatMap((queue) => partitions.sharesOf(queue).map((one) => [queue, one] as const))) {
         consumers.push(createConsumer({
-          queue, connection, prefix, starts, executor, runLossy, deliverAgain, log,
+          queue, connection, share, starts, executor, runLossy, deliverAgain, log,
           onSilent: () => { leave(`the consumer of ${queue} starts nothing although work is there`) }
         }))
       }
@@ -153,4 +153,11 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     const untilMs = performance.now() + withinMs
     while (executor.activeCount() > 0 && performance.now() < untilMs) await sleep(20)
   }
+}
+
+/** Places of the process by queue, over all partitions. */
+function placesOf (consumers: readonly Consumer[]): Record<string, number> {
+  const places: Record<string, number> = {}
+  for (const { queue, concurrency } of consumers) places[queue] = (places[queue] ?? 0) + concurrency()
+  return places
 }

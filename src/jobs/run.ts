@@ -18,6 +18,8 @@ export interface DedupeOfRun { key: string, mode: Dedupe['mode'], until?: Date, 
 export interface RunRow {
   _id: string
   workspaceId: string
+  /** Hash of the workspace: which partition has the run. */
+  slot: number
   name: string
   v: number
   data: unknown

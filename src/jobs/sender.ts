@@ -5,6 +5,7 @@ import {
 import { dedupeFields } from './dedupe.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, scopedKey, seqOf } from './keys.ts'
+import { slotOf } from './partitions.ts'
 import { checkPayload } from './payload.ts'
 import type { DedupeRepository, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
@@ -15,7 +16,7 @@ export interface SenderParts {
   clock: Clock
   isDeclared: (job: string) => boolean
   /** Called in the transaction for each new run that is due at once. */
-  onAdded: (queue: string) => void
+  onAdded: (queue: string, workspaceId: string) => void
   /** What never sees the store. */
   lossy: Pick<JobSender, 'addNow' | 'addNowMany'>
 }
@@ -42,6 +43,7 @@ export function newRun (run: NewRun & Partial<RunRow>): RunRow {
     ...(context?.cause === undefined ? {} : { cause: context.cause }),
     ...(context?.actor === undefined ? {} : { actor: context.actor }),
     ...(context?.trace === undefined ? {} : { trace: context.trace }),
+    slot: slotOf(run.workspaceId),
     ...run
   }
 }
@@ -77,7 +79,7 @@ export function createJobSender ({ runs, dedupes, clock, isDeclared, onAdded, lo
   function answer (run: RunRow, kept: AddedRun & { dataHash: string }): AddedRun {
     const { id, state, isNew, dataHash } = kept
     if (!isNew && run.dedupe === undefined && dataHash !== run.dataHash) throw JobsError.key_reused({ job: run.name, id })
-    if (isNew) onAdded(run.queue)
+    if (isNew) onAdded(run.queue, run.workspaceId)
     return { id, state, isNew }
   }
 
