@@ -1,5 +1,6 @@
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
+import { Gauge, type Registry } from 'prom-client'
 import type { Redis } from 'ioredis'
 import type { Cache, ScriptRunner } from '../src/kernel/index.ts'
 import { createClient, hostOf, primariesOf } from './cache/client.ts'
@@ -46,6 +47,7 @@ export default fp<CacheOptions>(async function cache (app, { url, prefix, enviro
     const warning = await checkPolicy(primary, environment)
     if (warning !== null) app.log.warn(warning)
   }
+  exposeMemory(app.metrics, client)
   app.healthChecks.add({
     name: 'redis', critical: true, timeoutMs: 2000, check: async () => { await client.ping() }
   })
@@ -64,4 +66,19 @@ async function reach (client: Redis, url: string): Promise<void> {
 
 async function refusalOf (client: Redis): Promise<never> {
   return await new Promise((_resolve, reject) => { client.once('error', reject) })
+}
+
+function exposeMemory (metrics: Registry, client: Redis): void {
+  new Gauge({
+    name: 'switchyard_redis_memory_bytes',
+    help: 'Memory of Redis, of all primaries of a cluster',
+    registers: [metrics],
+    async collect () {
+      const told = await Promise.all(primariesOf(client).map(async (primary) => await primary.info('memory')))
+        .catch(() => undefined)
+      // Where Redis is away the figure is an old one, and its own check says so.
+      if (told === undefined) return
+      this.set(told.reduce((sum, text) => sum + Number(/used_memory:(\d+)/.exec(text)?.[1] ?? 0), 0))
+    }
+  })
 }

@@ -17,6 +17,7 @@ import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { createPartitions } from './queue/partitions.ts'
+import { addScale, canaryDeclarations } from './queue/scale.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -66,7 +67,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const waker = createWaker(app.bus, app.tx, partitions, (partition, wake) => keepers?.tell(partition, wake) ?? false)
 
   app.declare({
-    domain: 'jobs', errors: JobsError, topics: [runTopic], permissions, collections: withPartitions(collections, partitions.count)
+    domain: 'jobs', errors: JobsError, topics: [runTopic], ...canaryDeclarations, permissions, collections: withPartitions(collections, partitions.count)
   })
   app.live.bind(runTopic, { lossy: true })
   const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
@@ -95,6 +96,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
+  addScale(app, { role, bindings, offline })
   if (offline) return
 
   app.healthChecks.add({
@@ -126,8 +128,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
       )
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeepers } = await import('./queue/keepers.ts')
+    const { createWatch, watchLease } = await import('./queue/watching.ts')
     keepers = buildKeepers(app, { connection, partitions, metrics, wake: waker.send })
     keepers.compete(leases.port)
+    leases.port.hold(watchLease, createWatch(app, waker.onAdded))
   }
 
   app.addHook('onReady', async () => {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
+import { Gauge } from 'prom-client'
 import type { Leases } from '../../src/kernel/index.ts'
 import { buildKeeper, keeperLease } from './keeping.ts'
 import type { QueueMetrics } from './metrics.ts'
@@ -12,6 +13,15 @@ interface Parts { connection: Redis, partitions: Partitions, metrics: QueueMetri
 export function buildKeepers (app: FastifyInstance, parts: Parts) {
   const keepers = Array.from({ length: parts.partitions.count }, (_, partition) =>
     buildKeeper(app, { ...parts, partition }))
+  new Gauge({
+    name: 'switchyard_jobs_keeper',
+    help: '1 where this process has the partition',
+    labelNames: ['partition'],
+    registers: [app.metrics],
+    collect () {
+      for (const [partition, keeper] of keepers.entries()) this.set({ partition }, keeper.isLeading() ? 1 : 0)
+    }
+  })
   const offWake = onWake(app.bus, (wake) => {
     for (const partition of wake.partitions ?? keepers.keys()) tell(partition, wake)
   })

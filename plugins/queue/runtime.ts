@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createPoisonRepository, createQuarantine, createRelayRepository, queuesOf, type RunAborted, type RunRow
+  createPoisonRepository, createQuarantine, createRelayRepository, queuesOf, usedQueues, type RunAborted,
+  type RunRow
 } from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
@@ -10,7 +11,9 @@ import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
+import type { QueueMetrics } from './metrics.ts'
 import type { Partitions, Share } from './partitions.ts'
+import { createRates } from './rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
 import { tellWorkers } from './wake.ts'
@@ -43,10 +46,18 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     killDead: processes.killDead,
     onSolo: metrics.solo
   })
+  const rates = createRates()
+  const counted: QueueMetrics = {
+    ...metrics,
+    ended (run, cause, startedMs) {
+      rates.ended(run.queue, performance.now() - startedMs)
+      metrics.ended(run, cause, startedMs)
+    }
+  }
   const { claims, workers, starts, executor } = buildExecutor(app, {
-    bindings, codeVersion, wake, metrics, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
+    bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })
-  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
+  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: counted.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
   const guard = createLoopGuard(consumers, log)
@@ -72,6 +83,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       codeVersion,
       queues: placesOf(consumers),
       handles: bindings.handles(),
+      rates: rates.all(),
       rssBytes: process.memoryUsage.rss(),
       lagMs: guard.takeWorstMs(),
       seenAt: clock.now()
@@ -101,9 +113,8 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
 
   /** Queues of the groups that a declared job or subscriber uses: each costs a blocking connection. */
   function wanted (): Queue[] {
-    const used = new Set<string>([...app.registry.jobs.values()].map(({ queue }) => queue))
-    if (app.registry.subscribers.size > 0) used.add('fast')
-    return queuesOf(groups).filter((queue) => used.has(queue))
+    const used = usedQueues(app.registry)
+    return queuesOf(groups).filter((queue) => used.includes(queue))
   }
 
   return {

@@ -1,4 +1,5 @@
 export { permissions } from './access.ts'
+export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
@@ -17,6 +18,8 @@ export {
   type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
   type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
+export { createCanaryRepository, createLoadRepository, type LoadRepository } from './repository.ts'
+export { arrivalsOf, soonMs, wantedOf, type Wanted } from './scaling.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
 export { createJobSender, workspaceOf } from './sender.ts'
 export { createQuarantine, type Quarantine } from './solo.ts'

@@ -1,3 +1,5 @@
+export { createCanaryRepository, type CanaryRepository, type CanaryRow } from './repository/canaries.ts'
+export { createLoadRepository, type LoadRepository } from './repository/load.ts'
 export {
   createClaimRepository, type ClaimRepository, type Outcome, type StartOfRun
 } from './repository/claims.ts'

@@ -9,6 +9,8 @@ export interface WorkerRow extends ProcessId {
   queues: Record<string, number>
   /** Names with their versions, as pairs: a name has dots, which a key must not. */
   handles: Array<{ name: string, version: number }>
+  /** Ends a second and mean time of a run, by queue, over the last minute. */
+  rates?: Record<string, { perS: number, meanRunMs: number }>
   rssBytes: number
   lagMs: number
   seenAt: Date

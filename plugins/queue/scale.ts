@@ -1,0 +1,51 @@
+import type { FastifyInstance } from 'fastify'
+import {
+  canaryFailed, canaryProblem, createCanaryRepository, createLoadRepository, createWorkerRepository, runCanary, usedQueues
+} from '../../src/jobs/index.ts'
+import type { JobDefinition } from '../../src/kernel/index.ts'
+import type { Bindings } from './bindings.ts'
+import { createScaling, exposeScaling, type Scaling } from './scaling.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** How many processes each used queue asks for. */
+    scaling: Scaling
+  }
+}
+
+/** What the slice declares for its canary. */
+export const canaryDeclarations = { jobs: [runCanary as unknown as JobDefinition], events: [canaryFailed] }
+
+interface Options { role: 'server' | 'worker', bindings: Bindings, offline: boolean }
+
+/** The signal for scalers, and the proof that a due job would run (`jobs.md` 4.8). */
+export function addScale (app: FastifyInstance, { role, bindings, offline }: Options): void {
+  const { db, clock, processes, metrics } = app
+  const scaling = createScaling({
+    load: createLoadRepository(db),
+    workers: createWorkerRepository(db),
+    clock,
+    isGone: processes.isGone,
+    queues: () => usedQueues(app.registry)
+  })
+  app.decorate('scaling', scaling)
+  if (role === 'worker') bindings.job(runCanary as unknown as JobDefinition, async () => undefined)
+  if (offline) return
+  if (role === 'worker') exposeScaling(metrics, scaling)
+  else watchCanaries(app)
+}
+
+/** The server's readiness warns where a due job might not run. */
+function watchCanaries ({ db, clock, healthChecks }: FastifyInstance): void {
+  const canaries = createCanaryRepository(db)
+  const sinceMs = clock.ms()
+  healthChecks.add({
+    name: 'canary',
+    critical: false,
+    timeoutMs: 2000,
+    check: async () => {
+      const problem = canaryProblem(await canaries.latest(), clock.ms(), sinceMs)
+      if (problem !== undefined) throw new Error(problem)
+    }
+  })
+}
