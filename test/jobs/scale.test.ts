@@ -1,8 +1,12 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
 import { test, type Test } from 'tap'
 import { hostOf } from '../../plugins/cache/client.ts'
+import { backoffMs } from '../../plugins/entrypoint/flock.ts'
+import { boundsOf, countOf, supervise } from '../../plugins/entrypoint/supervise.ts'
 import { createRates } from '../../plugins/queue/rates.ts'
 import { canaryProblem, createCanaries } from '../../src/jobs/canary.ts'
 import { partitionOf, sharesOf, slotsWhere, spreadOf, withPartitions } from '../../src/jobs/partitions.ts'
@@ -210,4 +214,47 @@ test('canary: sent into each used queue, told once when it does not come back, a
   t.match(canaryProblem(await repository.latest(), clock.ms(), 0), /no keeper/)
   await canaries.turn()
   t.equal(await server.db.collection('jobs.runs').countDocuments({ state: 'done' }), 0, 'old ones are forgotten')
+})
+
+test('supervise: as many processes as the signal asks for, replaced at the limit, restarted with back-off', async (t) => {
+  const file = join(t.testdir(), 'said.json')
+  const say = (said: object): void => { writeFileSync(file, JSON.stringify({ required: 1, bytes: 1, ...said })) }
+  say({})
+  const lines: Array<Record<string, unknown>> = []
+  const ending = new AbortController()
+  const running = supervise({
+    least: 1, most: 2, queues: ['fast'], file: join(import.meta.dirname, 'supervised.ts'), args: [file], env: {},
+    memoryBytes: 1000, everyMs: 100, say: (line) => { lines.push(line as Record<string, unknown>) }
+  }, ending.signal)
+  const pids = (): number[] => readFileSync(`${file}.pids`, 'utf8').trim().split('\n').map(Number)
+  const living = (): number[] => existsSync(`${file}.pids`) ? pids().filter((pid) => existsSync(`/proc/${pid}`)) : []
+  const told = (msg: string): number => lines.filter((line) => line['msg'] === msg).length
+
+  await until('one is there', () => living().length === 1)
+  say({ required: 7 })
+  await until('no more than its most', () => told('another number of workers') === 1 && living().length === 2)
+  say({ required: 2, bytes: 2000 })
+  await until('the big one is replaced', () => pids().length === 3 && living().length === 2)
+  t.notOk(living().includes(pids()[0] ?? 0))
+  say({ required: 2 })
+  process.kill(living()[0] ?? 0, 'SIGKILL')
+  const ms = await until('another one is there', () => pids().length === 4 && living().length === 2)
+  t.ok(ms > 500, `it waited ${Math.round(ms)} ms`)
+  say({ required: 0 })
+  await until('fewer are enough', () => living().length === 1)
+  say({ isBroken: true })
+  process.kill(living()[0] ?? 0, 'SIGKILL')
+  await until('it tried twice', () => pids().length >= 6)
+  t.same(lines.filter((line) => line['inMs'] !== undefined).map((line) => line['inMs']).slice(-2), [1000, 2000])
+  say({})
+  await until('it is well again', () => living().length === 1)
+  ending.abort()
+  await running
+  t.same(living(), [], 'they end with it')
+
+  t.equal(countOf([{ queue: 'fast', required: 9 }], { least: 1, most: 8, queues: ['fast'] }, 4), 4, 'one a core at most')
+  t.same(boundsOf('1..4'), { least: 1, most: 4 })
+  t.same(boundsOf('3'), { least: 3, most: 3 })
+  for (const text of ['', 'n', '0..2', '4..2', 'true']) t.throws(() => boundsOf(text), { message: /--supervise takes/ })
+  t.same([1, 2, 3, 9].map(backoffMs), [1000, 2000, 4000, 30_000])
 })
