@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Static, TSchema } from 'typebox'
 import {
-  JobsError, collections, createDedupeRepository, createJobSender, createLeaseRepository, createRunReads,
-  createRunRepository, permissions, runTopic, withPartitions, type RunReads
+  JobsError, collections, createLeaseRepository, createRunReads, createRunRepository, permissions, runTopic,
+  withPartitions, type RunReads
 } from '../src/jobs/index.ts'
 import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
@@ -13,11 +13,11 @@ import { bullConnection } from './queue/connection.ts'
 import type { Keepers } from './queue/keepers.ts'
 import { createLeases } from './queue/leases.ts'
 import { createLoneStart, type LoneStart } from './queue/executing.ts'
-import { createLossySender } from './queue/lossy.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { createPartitions } from './queue/partitions.ts'
 import { addScale, canaryDeclarations } from './queue/scale.ts'
+import { buildSender } from './queue/sending.ts'
 import { createWaker } from './queue/wake.ts'
 
 export interface QueueOptions {
@@ -70,14 +70,8 @@ export default fp<QueueOptions>(async function queue (app, options) {
     domain: 'jobs', errors: JobsError, topics: [runTopic], ...canaryDeclarations, permissions, collections: withPartitions(collections, partitions.count)
   })
   app.live.bind(runTopic, { lossy: true })
-  const isDeclared = (name: string): boolean => app.registry.jobs.has(name)
-  const lossy = createLossySender({
-    redis: app.redis, homeOf: partitions.homeOf, isDeclared, onDropped: metrics.dropped, log
-  })
-  const dedupes = createDedupeRepository(db)
-  app.decorate('jobs', createJobSender({
-    runs, dedupes, clock, isDeclared, onAdded: waker.onAdded, lossy: lossy.port
-  }))
+  const sender = buildSender(app, { homeOf: partitions.homeOf, metrics, onAdded: waker.onAdded })
+  app.decorate('jobs', sender.port)
   app.decorate('solo', createLoneStart(app, {
     bindings, codeVersion, wake: waker.send, metrics, giveUpMs: limits.giveUpMs
   }))
@@ -122,10 +116,8 @@ export default fp<QueueOptions>(async function queue (app, options) {
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
         app, {
-          groups, bindings, connection, partitions, codeVersion, wake: waker.send, metrics, limits,
-          ...(own && { own })
-        }
-      )
+          groups, bindings, connection, partitions, codeVersion, wake: waker.send, metrics, limits, own
+        })
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeepers } = await import('./queue/keepers.ts')
     const { createWatch, watchLease } = await import('./queue/watching.ts')
@@ -146,7 +138,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
     await Promise.race([closing, sleep(3000, undefined, { ref: false })])
     await keepers?.close()
-    await lossy.close()
+    await sender.close()
     connection?.disconnect()
     await closing
   })

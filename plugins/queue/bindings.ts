@@ -66,7 +66,8 @@ function heard ({ name, event: { version, data: schema, upcast } }: SubscriberDe
     policy: policyOf({ queue: subscriberQueue, policy: {} }),
     read: (from, data) => {
       const stored = data as DomainEvent
-      return { ...stored, data: readPayload({ name, version, data: schema, ...(upcast && { upcast }) }, from, stored.data) }
+      const reader = { name, version, data: schema, ...(upcast && { upcast }) }
+      return { ...stored, data: readPayload(reader, from, stored.data) }
     }
   }
 }

@@ -52,7 +52,10 @@ export function createLoneStart (
 ): LoneStart {
   let built: { claims: ReturnType<typeof createClaimRepository>, executor: Executor } | undefined
   // Built at its first use: most workers are no child.
-  const get = () => built ??= buildExecutor(app, { ...parts, onIgnored: () => undefined })
+  function get () {
+    built ??= buildExecutor(app, { ...parts, onIgnored: () => undefined })
+    return built
+  }
 
   return {
     async run ({ id, fence, claim }) {

@@ -1,4 +1,6 @@
-import { RunAborted, WaitSignal, dataHash, type ClaimRepository, type RunRow, type StartKey } from '../../src/jobs/index.ts'
+import {
+  RunAborted, WaitSignal, dataHash, type ClaimRepository, type RunRow, type StartKey
+} from '../../src/jobs/index.ts'
 import {
   systemActor, type Clock, type JobContext, type JobSender, type Log, type Progress, type Session, type Tx
 } from '../../src/kernel/index.ts'

@@ -5,25 +5,31 @@ import type { Consumer } from './consumer.ts'
 
 const lookMs = 1000
 
-/** Lowers what a worker takes on while its event loop lags. */
-export function createLoopGuard (consumers: readonly Consumer[], log: Log) {
+/** Lowers what a worker takes on while its event loop lags; whoever fills its queues hears of it. */
+export function createLoopGuard (consumers: readonly Consumer[], log: Log, onChange: () => void) {
   const delay = monitorEventLoopDelay({ resolution: 20 })
   let timer: NodeJS.Timeout | undefined
   let worstMs = 0
 
   function look (): void {
-    const lagMs = delay.percentile(99) / 1e6
+    // Of at most 50 samples in a second the worst is the 99th percentile; the histogram's own is the one before it.
+    const lagMs = delay.max / 1e6
     delay.reset()
     worstMs = Math.max(worstMs, lagMs)
+    let isChanged = false
     for (const consumer of consumers) {
       const { places: most, queue } = consumer
       const { lockMs } = rhythms[queue]
       const current = consumer.concurrency()
       const next = nextConcurrency({ most, current, lagMs, lockMs })
       if (next === current) continue
-      if (next < current) log.warn({ queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+      isChanged = true
+      if (next < current) {
+        log.warn({ queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+      }
       consumer.setConcurrency(next)
     }
+    if (isChanged) onChange()
   }
 
   return {

@@ -28,7 +28,7 @@ interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> 
   partitions: Partitions
   limits: RuntimeLimits
   /** Absent in a process that is not the worker's own. */
-  own?: OwnProcess
+  own: OwnProcess | undefined
 }
 
 /** The consuming half of a worker process (`jobs.md` 4.3). */
@@ -60,7 +60,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: counted.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
-  const guard = createLoopGuard(consumers, log)
+  const guard = createLoopGuard(consumers, log, () => {
+    see().catch((err: unknown) => { log.warn({ err }, 'a new concurrency was not told') })
+  })
   let watchdog: ReturnType<typeof startWatchdog> | undefined
   let isLeaving = false
 

@@ -11,6 +11,8 @@ const beatMs = 1000
 export async function serveSolo (app: FastifyInstance): Promise<void> {
   // Its worker is gone: the run goes to another one within a second, and this start has no say any more.
   process.once('disconnect', () => { process.exit(1) })
+  // It may have died while we booted.
+  if (!process.connected) process.exit(1)
   // A signal to the whole group is for the worker, which tells us what to do.
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
   startWatchdog({ limitMs: 3_600_000, parent: process.ppid })

@@ -7,6 +7,8 @@ import type { OwnProcess } from './own-process.ts'
 
 /** So many solo children of one worker at once: each is a whole app. */
 const mostChildren = 2
+/** More than so many give their run back: they would keep places of the queue from others. */
+const mostWaiting = 4
 const bootMs = 60_000
 const lookMs = 500
 const pageBytes = 4096
@@ -39,7 +41,8 @@ export function createSolo ({ own, memoryMb, loopMs, log }: Parts) {
   function launch (): ChildProcess {
     const { file, args = [] } = own
     return fork(file, [...args, '--solo'], {
-      execArgv: [...process.execArgv, `--max-old-space-size=${memoryMb}`], stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+      execArgv: [...process.execArgv, `--max-old-space-size=${memoryMb}`],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
   }
 
@@ -71,6 +74,7 @@ export function createSolo ({ own, memoryMb, loopMs, log }: Parts) {
   return {
     /** Works on the run of this start alone. An abort is handed on. */
     async run (wanted: Wanted): Promise<SoloEnd> {
+      if (waiting.length >= mostWaiting) return { kind: 'absent', reason: 'others wait for the same' }
       if (!await place(wanted.signal)) throw wanted.signal.reason
       try {
         wanted.signal.throwIfAborted()
@@ -89,8 +93,8 @@ export type Solo = ReturnType<typeof createSolo>
 async function watch (
   child: ChildProcess, { key, signal, timeoutMs }: Wanted, { memoryMb, loopMs }: { memoryMb: number, loopMs: number }
 ): Promise<SoloEnd> {
-  const state: { isReady: boolean, beatMs: number, startedMs: number, ended?: Ended, killedFor?: string } =
-    { isReady: false, beatMs: performance.now(), startedMs: performance.now() }
+  const state: Seen & { killedFor?: string } =
+    { isReady: false, beatMs: performance.now(), startedMs: performance.now(), bytesBefore: 0 }
   const tell = (message: ToChild): void => { if (child.connected) child.send(message, () => undefined) }
   const abort = (): void => {
     if (signal.reason instanceof RunAborted) tell({ say: 'abort', reason: signal.reason.reason })
@@ -101,6 +105,7 @@ async function watch (
     if (message.say !== 'ready') return
     state.isReady = true
     state.startedMs = performance.now()
+    state.bytesBefore = memoryOf(child.pid)
     tell({ say: 'start', key })
     if (signal.aborted) abort()
   })
@@ -121,11 +126,18 @@ async function watch (
   }
 }
 
-interface Seen { isReady: boolean, beatMs: number, startedMs: number, ended?: Ended }
+interface Seen {
+  isReady: boolean
+  beatMs: number
+  startedMs: number
+  /** What the app took before it worked on the run. */
+  bytesBefore: number
+  ended?: Ended
+}
 
 /** Why a child must end now; it aborts its handler itself as long as its event loop turns. */
 function reasonToKill (
-  { isReady, beatMs, startedMs, ended }: Seen,
+  { isReady, beatMs, startedMs, bytesBefore, ended }: Seen,
   { timeoutMs, loopMs, memoryMb, pid }: { timeoutMs: number, loopMs: number, memoryMb: number, pid: number | undefined }
 ): string | undefined {
   const nowMs = performance.now()
@@ -133,7 +145,7 @@ function reasonToKill (
   if (ended !== undefined) return nowMs - beatMs > loopMs ? 'no_end' : undefined
   if (nowMs - beatMs > loopMs) return 'no_turn'
   if (nowMs - startedMs > timeoutMs) return 'no_end'
-  return memoryOf(pid) > memoryMb * 1.5 * 1024 * 1024 ? 'memory' : undefined
+  return memoryOf(pid) - bytesBefore > memoryMb * 1024 * 1024 ? 'memory' : undefined
 }
 
 /** Resident memory of a process in bytes; 0 where the system does not tell. */

@@ -15,6 +15,7 @@ setInterval(() => {
   stillMs = now === known ? stillMs + lookMs : 0
   known = now
   if (stillMs < limitMs) return
-  writeSync(2, `${JSON.stringify({ level: 60, pid: process.pid, msg: `no turn of the event loop for ${limitMs} ms` })}\n`)
+  const msg = `no turn of the event loop for ${limitMs} ms`
+  writeSync(2, `${JSON.stringify({ level: 60, pid: process.pid, msg })}\n`)
   process.kill(process.pid, 'SIGKILL')
 }, lookMs)

@@ -15,7 +15,7 @@ export { createRunReads, type RunReads } from './reads.ts'
 export {
   createClaimRepository, createDedupeRepository, createEventRepository, createLeaseRepository, createRelayRepository,
   createPoisonRepository, createRunRepository, createWorkerRepository,
-  type Candidate, type ClaimRepository, type Delivery, type LeaseRepository, type Outcome,
+  type Candidate, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type Outcome,
   type RelayRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { createCanaryRepository, createLoadRepository, type LoadRepository } from './repository.ts'

@@ -78,7 +78,8 @@ export function createJobSender ({ runs, dedupes, clock, isDeclared, onAdded, lo
 
   function answer (run: RunRow, kept: AddedRun & { dataHash: string }): AddedRun {
     const { id, state, isNew, dataHash } = kept
-    if (!isNew && run.dedupe === undefined && dataHash !== run.dataHash) throw JobsError.key_reused({ job: run.name, id })
+    const isOther = dataHash !== run.dataHash && run.dedupe === undefined
+    if (!isNew && isOther) throw JobsError.key_reused({ job: run.name, id })
     if (isNew) onAdded(run.queue, run.workspaceId)
     return { id, state, isNew }
   }

@@ -1,9 +1,9 @@
 import type { RunRow } from './run.ts'
 
 /** So many crashes, and the next start is solo: a process of its own works on this one run. */
-export const crashesBeforeSolo = 2
+const crashesBeforeSolo = 2
 /** So many good solo starts in a row, and runs of a job that once killed its process share one again. */
-export const goodBeforeTrust = 3
+const goodBeforeTrust = 3
 
 /** A run that killed the process that worked on it alone. */
 export interface Poisoned { name: string, dataHash: string, failedAt: Date }

@@ -29,7 +29,7 @@ export {
   defineJob, lanes, queues,
   type AddOptions, type AddedRun, type Dedupe, type EventHandler, type EventsHandler, type JobContext,
   type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
-  type LossyJob, type LossyOptions, type Progress, type Queue, type RunState, type RunView
+  type LossyOptions, type Progress, type Queue, type RunState, type RunView
 } from './jobs.ts'
 export { createSigner, deriveKey, type KeyRing, type MasterKey, type Signer } from './keys.ts'
 export type { LeaseTurn, Leases } from './leases.ts'

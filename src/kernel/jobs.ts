@@ -51,10 +51,6 @@ type JobInput<D extends TSchema, R extends TSchema> =
  * Throws where its schema has a member marked secret: references to the vault travel instead.
  */
 export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
-  job: JobInput<D, R> & { lossy: true }
-): LossyJob<D, R>
-export function defineJob<D extends TSchema, R extends TSchema = TSchema> (job: JobInput<D, R>): JobDefinition<D, R>
-export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
   job: JobInput<D, R>
 ): JobDefinition<D, R> {
   refuseSecrets(job.name, job.data)
@@ -93,10 +89,6 @@ export interface AddOptions {
 
 export interface AddedRun { id: string, state: RunState, isNew: boolean }
 
-/** A job that may be lost. */
-export type LossyJob<D extends TSchema = TSchema, R extends TSchema = TSchema> =
-  JobDefinition<D, R> & { lossy: true }
-
 export interface LossyOptions {
   lane?: Lane
   delayMs?: number
@@ -116,14 +108,15 @@ export interface JobSender {
     session: Session, job: JobDefinition<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: AddOptions }>
   ): Promise<AddedRun[]>
   /**
-   * Hands a lossy job straight to Redis: no run, no transaction, no promise. The id of its delivery, or null where
-   * Redis is away and the job is dropped. Throws `jobs.schema_mismatch`, `jobs.data_too_large`, `jobs.unknown_job`.
+   * Hands a job that is declared lossy straight to Redis: no run, no transaction, no promise. The id of its delivery,
+   * or null where Redis is away and the job is dropped. Refuses other jobs.
+   * Throws `jobs.schema_mismatch`, `jobs.data_too_large`, `jobs.unknown_job`.
    */
   addNow<D extends TSchema, R extends TSchema> (
-    job: LossyJob<D, R>, data: Static<D>, options?: LossyOptions): Promise<string | null>
+    job: JobDefinition<D, R>, data: Static<D>, options?: LossyOptions): Promise<string | null>
   /** The same for many of one job, in one round trip. */
   addNowMany<D extends TSchema, R extends TSchema> (
-    job: LossyJob<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: LossyOptions }>
+    job: JobDefinition<D, R>, items: ReadonlyArray<{ data: Static<D>, options?: LossyOptions }>
   ): Promise<Array<string | null>>
 }
 

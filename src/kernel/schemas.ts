@@ -85,7 +85,7 @@ export type Operation = Static<typeof OperationSchema>
 export function refuseSecrets (name: string, schema: TSchema): void {
   const at = secretIn(schema, '', new Set())
   if (at === undefined) return
-  throw new Error(`${name} has a secret in its schema at ${at === '' ? '/' : at}: pass a reference to the vault instead`)
+  throw new Error(`${name} has a secret in its schema at ${at || '/'}: pass a reference to the vault instead`)
 }
 
 function secretIn (schema: unknown, at: string, seen: Set<unknown>): string | undefined {

@@ -7,7 +7,7 @@ import { Type } from 'typebox'
 import type { RuntimeLimits } from '../../plugins/queue/own-process.ts'
 import { serveSolo } from '../../plugins/queue/solo-child.ts'
 import { defineJob } from '../../src/kernel/index.ts'
-import { rig } from './rig.ts'
+import { dropPlace, newPlace, rig } from './rig.ts'
 import { bindEffects, declared as harmless, effectJob, startVictim, type VictimOptions } from './victim.ts'
 
 const closed = { additionalProperties: false }
@@ -60,8 +60,29 @@ export function bindWild (app: FastifyInstance): void {
 }
 
 export { effectJob }
-/** The module that such a worker runs. */
-export const file = import.meta.filename
+
+
+
+/** Limits under which tests need not wait long. */
+export const limits = { loopMs: 2500, giveUpMs: 500, soloMb: 128 }
+
+/** Adds one run of any of these jobs. */
+export async function addOne (app: FastifyInstance, job: unknown, data: object): Promise<string> {
+  const { id } = await app.tx(async (session) =>
+    await app.jobs.add(session, job as typeof killItself, data as { n: number }, { workspaceId: 'w' }))
+  return id
+}
+
+/** The keeper alone, in this process, which nothing kills. */
+export async function keeperOf (t: { teardown: (undo: () => unknown) => unknown }) {
+  const place = newPlace()
+  const app = await rig({ place, groups: ['keeper'], declared, bind: bindWild })
+  t.teardown(async () => {
+    await app.close()
+    await dropPlace(place)
+  })
+  return { place, app }
+}
 
 export interface WildOptions extends VictimOptions { limits?: Partial<RuntimeLimits> }
 
@@ -74,9 +95,16 @@ export async function startWild (options: WildOptions, execArgv: readonly string
 export async function keepWorkers (count: number, options: WildOptions, execArgv: readonly string[] = []) {
   const deaths: string[] = []
   const children = new Set<ChildProcess>()
+  const starting = new Set<Promise<void>>()
   let isStopping = false
 
-  async function follow (): Promise<void> {
+  function follow (): Promise<void> {
+    const start = startOne().finally(() => { starting.delete(start) })
+    starting.add(start)
+    return start
+  }
+
+  async function startOne (): Promise<void> {
     const child = await startWild(options, execArgv)
     children.add(child)
     child.once('exit', (code, signal) => {
@@ -92,6 +120,7 @@ export async function keepWorkers (count: number, options: WildOptions, execArgv
     children,
     async stop (): Promise<void> {
       isStopping = true
+      await Promise.allSettled(starting)
       await Promise.all([...children].map(async (child) => {
         const exited = once(child, 'exit')
         child.kill('SIGKILL')

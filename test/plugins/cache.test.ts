@@ -5,6 +5,7 @@ import cache from '../../plugins/cache.ts'
 import errors from '../../plugins/errors.ts'
 import telemetry from '../../plugins/telemetry.ts'
 import { ownRedis } from '../live/own-redis.ts'
+import { startOldRedis } from '../stand-ins/old-redis.ts'
 import { testStores } from '../stores.ts'
 
 interface Teardown { teardown (undo: () => unknown): unknown }
@@ -50,9 +51,17 @@ t.test('a Redis that may lose queued work is refused in one sentence', async (t)
   await redis.client.config('SET', 'appendonly', 'no')
   await t.rejects(boot(t, { url: redis.url, environment: 'production' }), /jobs\.redis_policy.*append-only/)
   await boot(t, { url: redis.url, environment: 'development' })
+  await redis.client.config('SET', 'appendonly', 'yes')
+  await redis.client.config('SET', 'appendfsync', 'no')
+  await t.rejects(boot(t, { url: redis.url, environment: 'production' }), /jobs\.redis_policy.*set appendfsync everysec/)
+  await redis.client.config('SET', 'appendfsync', 'everysec')
+  await boot(t, { url: redis.url, environment: 'production' })
   const other = await ownRedis(t)
   await redis.client.replicaof('127.0.0.1', Number(new URL(other.url).port))
   await t.rejects(boot(t, { url: redis.url }), /jobs\.redis_policy.*replica/)
+  const old = await startOldRedis('6.2.14')
+  t.teardown(old.close)
+  await t.rejects(boot(t, { url: old.url }), /jobs\.redis_policy.*6\.2\.14 is older than 7/)
 })
 
 t.test('an address where nobody answers is named without its secret; offline asks nobody', async (t) => {

@@ -4,7 +4,9 @@ import { createServer, type AddressInfo } from 'node:net'
 
 /** Answers pings and tells this version; the address of it, and how to end it. */
 export async function startOldRedis (version: string): Promise<{ url: string, close: () => void }> {
-  const facts = `redis_version:${version}\r\nloading:0\r\nrole:master\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n`
+  const facts = [
+    `redis_version:${version}`, 'loading:0', 'role:master', 'maxmemory_policy:noeviction', 'aof_enabled:1', ''
+  ].join('\r\n')
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
     socket.on('data', (chunk) => {

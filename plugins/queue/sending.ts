@@ -1,0 +1,21 @@
+import type { FastifyInstance } from 'fastify'
+import { createDedupeRepository, createJobSender, createRunRepository } from '../../src/jobs/index.ts'
+import { createLossySender } from './lossy.ts'
+import type { QueueMetrics } from './metrics.ts'
+
+interface Parts {
+  homeOf: (queue: string, workspaceId: string) => string
+  metrics: QueueMetrics
+  onAdded: (queue: string, workspaceId: string) => void
+}
+
+/** The sender of an app, and what must be closed of it. */
+export function buildSender (app: FastifyInstance, { homeOf, metrics, onAdded }: Parts) {
+  const { db, clock, log, redis, registry } = app
+  const isDeclared = (name: string): boolean => registry.jobs.has(name)
+  const lossy = createLossySender({ redis, homeOf, isDeclared, onDropped: metrics.dropped, log })
+  const port = createJobSender({
+    runs: createRunRepository(db), dedupes: createDedupeRepository(db), clock, isDeclared, onAdded, lossy: lossy.port
+  })
+  return { port, close: lossy.close }
+}

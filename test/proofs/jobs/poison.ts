@@ -1,0 +1,114 @@
+// Work that kills its process, steps that outlive theirs: P8, P24.
+import type { ChildProcess } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Proofs } from '../../../bin/proof.ts'
+import { dropPlace, newPlace, rig, until } from '../../jobs/rig.ts'
+import { effectsOf, kill } from '../../jobs/victim.ts'
+import * as wild from '../../jobs/wild.ts'
+import { addEffects, doneOf, letters, must, runs, stage, ws } from './stage.ts'
+
+export const proofs: Proofs = {
+  async P8 ({ say }) {
+    const figures: string[] = []
+    for (const isScheduled of [false, true]) {
+      for (const job of wild.wildJobs) {
+        const figure = await poison(job, isScheduled)
+        say(figure)
+        figures.push(figure)
+      }
+    }
+    return figures.join('; ')
+  },
+
+  async P24 ({ say }) {
+    return await stage(async (app, place) => {
+      const keeper = await wild.startWild({ place, groups: ['keeper'] })
+      try {
+        const added = await app.tx(async (session) => await app.jobs.addMany(session, wild.walkFar,
+          Array.from({ length: 2 }, () => ({ data: { pauseMs: 700 }, options: ws }))))
+        const ids = added.map(({ id }) => id)
+        const least = async (): Promise<number> => {
+          const found = await runs(app).find({ _id: { $in: ids } }).toArray()
+          return Math.min(...found.map(({ steps = {} }) => Object.keys(steps).length))
+        }
+        let worker: ChildProcess | undefined
+        for (let wanted = 1; wanted <= wild.stepsToWalk; wanted++) {
+          worker = await wild.startWild({ place })
+          await until(`step ${wanted}`, async () => await least() >= wanted, 60_000)
+          await kill(worker)
+          say(`killed after step ${wanted}`)
+        }
+        worker = await wild.startWild({ place })
+        await until('done', async () => await doneOf(app, ids) === ids.length, 60_000).finally(async () => {
+          if (worker !== undefined) await kill(worker)
+        })
+        const effects = await wild.stepEffects(app).find().toArray()
+        must(effects.length === ids.length * wild.stepsToWalk, `${effects.length} effects`)
+        must(effects.every(({ count }) => count === 1), 'a step had its effect twice')
+        must(await letters(app).countDocuments() === 0, 'a run was condemned')
+        return `${ids.length} runs of 10 steps, a kill after each step, ${effects.length} effects, each once`
+      } finally {
+        await kill(keeper)
+      }
+    }, { declared: wild.declared })
+  }
+}
+
+const perTick = 10
+const tickMs = 100
+const windowMs = 20_000
+
+/** One kind of work that kills, beside work that does not; plain, or again each second as a schedule would. */
+async function poison (job: typeof wild.killItself, isScheduled: boolean): Promise<string> {
+  const place = newPlace()
+  const app = await rig({ place, groups: ['keeper'], declared: wild.declared, bind: wild.bindWild })
+  const options = { place, limits: { loopMs: 5000, soloMb: 128 } }
+  const workers = await wild.keepWorkers(2, options, ['--max-old-space-size=192'])
+  const stop = new AbortController()
+  const effects: string[] = []
+  const flow = (async () => {
+    while (!stop.signal.aborted) {
+      effects.push(...await addEffects(app, perTick, 20))
+      await sleep(tickMs)
+    }
+  })()
+  const doneWithin = async (ms: number): Promise<number> => {
+    const [before, added] = [await effectsOf(app).countDocuments(), effects.length]
+    await sleep(ms)
+    return (await effectsOf(app).countDocuments() - before) / Math.max(1, effects.length - added)
+  }
+  try {
+    const usual = await doneWithin(8000)
+    const ids: string[] = []
+    const evil = (async () => {
+      for (let n = 0; n < (isScheduled ? 10 : 1); n++) {
+        const slot = { ...ws, key: `slot ${n}` }
+        ids.push((await app.tx(async (session) => await app.jobs.add(session, job, { n: 1 }, slot))).id)
+        if (isScheduled) await sleep(1000)
+      }
+    })()
+    const then = await doneWithin(windowMs)
+    await evil
+    const deadOf = async (): Promise<number> =>
+      await runs(app).countDocuments({ _id: { $in: ids }, state: 'dead' })
+    await until('all dead', async () => await deadOf() === ids.length, 180_000)
+    stop.abort()
+    await flow
+    await until('0 lost', async () => await doneOf(app, effects) === effects.length, 60_000)
+    const starts = Math.max(...(await runs(app).find({ _id: { $in: ids } }).toArray()).map((run) => run.starts))
+    const classes = await letters(app).distinct('class')
+    must(starts <= 3, `${job.name}: ${starts} starts`)
+    must(workers.deaths.length <= 2, `${job.name}: ${workers.deaths.length} workers lost: ${workers.deaths.join(', ')}`)
+    must(classes.length === 1 && classes[0] === 'poison', `${job.name}: letters of ${classes.join(', ')}`)
+    must(await letters(app).countDocuments() === ids.length, `${job.name}: innocent runs are condemned`)
+    must(then / usual >= 0.95, `${job.name}: other work fell to ${(then / usual).toFixed(3)} of its rate`)
+    return `${job.name}${isScheduled ? ' each second' : ''}: ${ids.length} poison, at most ${starts} starts, ` +
+      `${workers.deaths.length} workers lost, other work ${(100 * then / usual).toFixed(1)} %`
+  } finally {
+    stop.abort()
+    await flow.catch(() => undefined)
+    await workers.stop()
+    await app.close()
+    await dropPlace(place)
+  }
+}
