@@ -90,7 +90,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     requireWorker(role)
     bindings.together(subscriber, handler)
   }) as typeof app.onEvents)
-  addScale(app, { role, bindings, offline })
+  addScale(app, { role, bindings, partitions, offline })
   if (offline) return
 
   app.healthChecks.add({

@@ -1,4 +1,5 @@
 export { permissions } from './access.ts'
+export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
 export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
