@@ -69,10 +69,10 @@ async function refusalOf (client: Redis): Promise<never> {
 }
 
 function exposeMemory (metrics: Registry, client: Redis): void {
-  new Gauge({
+  const memory = new Gauge({
     name: 'switchyard_redis_memory_bytes',
     help: 'Memory of Redis, of all primaries of a cluster',
-    registers: [metrics],
+    registers: [],
     async collect () {
       const told = await Promise.all(primariesOf(client).map(async (primary) => await primary.info('memory')))
         .catch(() => undefined)
@@ -81,4 +81,5 @@ function exposeMemory (metrics: Registry, client: Redis): void {
       this.set(told.reduce((sum, text) => sum + Number(/used_memory:(\d+)/.exec(text)?.[1] ?? 0), 0))
     }
   })
+  metrics.registerMetric(memory)
 }

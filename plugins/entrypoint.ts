@@ -42,7 +42,7 @@ export async function runProcess (role: string, start: (replace: Replace) => Pro
   })
 }
 
-/** Keeps workers running until a signal, or until the parent that started it is gone; a second signal ends all at once. */
+/** Keeps workers running until a signal or the end of the parent that started it; a second signal ends all at once. */
 export async function runSupervisor (
   range: string, options: Omit<SuperviseOptions, 'least' | 'most' | 'say'>
 ): Promise<void> {
@@ -57,9 +57,10 @@ export async function runSupervisor (
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
   if (process.connected) process.once('disconnect', end)
   process.channel?.unref()
-  await supervise({
-    ...options, ...bounds, say: (line) => { process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...line })}\n`) }
-  }, ending.signal)
+  function say (line: object): void {
+    process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...line })}\n`)
+  }
+  await supervise({ ...options, ...bounds, say }, ending.signal)
   process.exit(0)
 }
 

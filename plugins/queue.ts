@@ -67,7 +67,8 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const waker = createWaker(app.bus, app.tx, partitions, (partition, wake) => keepers?.tell(partition, wake) ?? false)
 
   app.declare({
-    domain: 'jobs', errors: JobsError, topics: [runTopic], ...canaryDeclarations, permissions, collections: withPartitions(collections, partitions.count)
+    domain: 'jobs', errors: JobsError, topics: [runTopic], ...canaryDeclarations, permissions,
+    collections: withPartitions(collections, partitions.count)
   })
   app.live.bind(runTopic, { lossy: true })
   const sender = buildSender(app, { homeOf: partitions.homeOf, metrics, onAdded: waker.onAdded })

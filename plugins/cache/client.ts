@@ -61,7 +61,8 @@ function clusterOf (nodes: Node[], { lazyConnect = false, retryStrategy, ...opti
   return Object.assign(cluster, {
     duplicate (first?: Nodes | ClientOptions, second?: Parameters<typeof duplicate>[1]): Cluster {
       if (first === undefined || Array.isArray(first)) return duplicate(first, second)
-      return clusterOf(nodes, { lazyConnect, ...(retryStrategy && { retryStrategy }), ...options, ...first as ClientOptions })
+      const kept = { lazyConnect, ...(retryStrategy && { retryStrategy }), ...options }
+      return clusterOf(nodes, { ...kept, ...first as ClientOptions })
     }
   })
 }

@@ -17,6 +17,8 @@ export interface SuperviseOptions extends Bounds, Omit<FlockOptions, 'onChange'>
   everyMs?: number
 }
 
+interface Wanted { queue: string, required: number, reason: string }
+
 /** Fewer are wanted so many looks in a row before one ends: a gap between two peaks is none. */
 const looksToShrink = 3
 
@@ -63,7 +65,7 @@ export async function supervise (options: SuperviseOptions, ending: AbortSignal)
   }
 
   async function resize (child: Child): Promise<void> {
-    const wanted = JSON.parse(await ask(child, '/scaling')) as Array<{ queue: string, required: number, reason: string }>
+    const wanted = JSON.parse(await ask(child, '/scaling')) as Wanted[]
     const count = countOf(wanted, options)
     fewer = count < target ? fewer + 1 : 0
     if (count <= target && fewer < looksToShrink) return

@@ -32,7 +32,9 @@ export default fp<BoardOptions>(async function board (app, { offline = false }) 
     scope.all('/*', show)
   }
   await app.mount(place, router, {
-    auth: { public: 'A page sends no bearer token: its own cookie is asked for by the board.' }, limit: 'free', hide: true
+    auth: { public: 'A page sends no bearer token: its own cookie is asked for by the board.' },
+    limit: 'free',
+    hide: true
   })
   app.addHook('onClose', async () => {
     const loaded = await loading?.catch(() => undefined)

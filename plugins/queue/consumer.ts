@@ -30,7 +30,7 @@ interface Parts {
 
 interface Payload { r: string, n: number }
 
-/** The BullMQ worker of one queue, or of its part in one partition; built anew when it falls silent although work is there. */
+/** The BullMQ worker of a queue in one partition; built anew when it falls silent although work is there. */
 export function createConsumer (parts: Parts) {
   const { queue, connection, share, starts, executor, runLossy, onSilent, deliverAgain, log } = parts
   const { lockMs, stallMs } = rhythms[queue]

@@ -13,15 +13,16 @@ interface Parts { connection: Redis, partitions: Partitions, metrics: QueueMetri
 export function buildKeepers (app: FastifyInstance, parts: Parts) {
   const keepers = Array.from({ length: parts.partitions.count }, (_, partition) =>
     buildKeeper(app, { ...parts, partition }))
-  new Gauge({
+  const leading = new Gauge({
     name: 'switchyard_jobs_keeper',
     help: '1 where this process has the partition',
     labelNames: ['partition'],
-    registers: [app.metrics],
+    registers: [],
     collect () {
       for (const [partition, keeper] of keepers.entries()) this.set({ partition }, keeper.isLeading() ? 1 : 0)
     }
   })
+  app.metrics.registerMetric(leading)
   const offWake = onWake(app.bus, (wake) => {
     for (const partition of wake.partitions ?? keepers.keys()) tell(partition, wake)
   })

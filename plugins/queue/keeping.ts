@@ -30,7 +30,9 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
   const runs = createRelayRepository(db, partitions.slotsOf(partition))
   const workers = createWorkerRepository(db)
   const delivery = createDelivery(connection, partitions, partition)
-  const view = ofPartition(createWorkersView({ workers, clock, isGone: processes.isGone }), partitions.count)
+  const view = ofPartition(createWorkersView({
+    workers, clock, isGone: processes.isGone
+  }), partitions.count)
   const targets = createTargets({ workers, runs, clock })
   const relay = createRelay({ runs, delivery, view, targets, clock, onPublished: metrics.released })
   const recovery = createRecovery({
@@ -49,7 +51,11 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     removeWorker: workers.remove,
     onCrash ({ queue, workspaceId, serial }) {
       metrics.crashed()
-      wake({ queues: [queue], workspaces: [workspaceId], ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] }) })
+      wake({
+        queues: [queue],
+        workspaces: [workspaceId],
+        ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] })
+      })
     },
     log
   })

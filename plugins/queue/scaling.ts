@@ -64,15 +64,16 @@ export function createScaling ({ load, workers, clock, isGone, queues }: Parts):
 
 /** The same signal for Prometheus. */
 export function exposeScaling (metrics: Metrics, scaling: Scaling): void {
-  new Gauge({
+  const required = new Gauge({
     name: 'switchyard_jobs_workers_required',
     help: 'Processes that a queue asks for',
     labelNames: ['queue'],
-    registers: [metrics],
+    registers: [],
     async collect () {
       // A store that is away leaves the last signal standing: nobody should scale on it.
       const wanted = await scaling().catch(() => [])
-      for (const { queue, required } of wanted) this.set({ queue }, required)
+      for (const one of wanted) this.set({ queue: one.queue }, one.required)
     }
   })
+  metrics.registerMetric(required)
 }

@@ -29,7 +29,7 @@ export interface Waker {
 
 interface Added { queue: string, workspaceId: string }
 
-/** Wakes the keepers, in this process without a detour, else over the bus; `tell` is false for one that is elsewhere. */
+/** Wakes keepers, in this process without a detour, else over the bus; `tell` is false for one that is elsewhere. */
 export function createWaker (
   bus: Bus, tx: Tx, { count, of }: Pick<Partitions, 'count' | 'of'>, tell: (partition: number, wake: Wake) => boolean
 ): Waker {

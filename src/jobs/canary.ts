@@ -24,7 +24,8 @@ export const canaryFailed = defineEvent({
 
 /** Queues that a declared job or subscriber uses, besides the canary itself. */
 export function usedQueues ({ jobs, subscribers }: Pick<Registry, 'jobs' | 'subscribers'>): Queue[] {
-  const used = new Set<string>([...jobs.values()].filter((job) => job.name !== runCanary.name).map(({ queue }) => queue))
+  const others = [...jobs.values()].filter(({ name }) => name !== runCanary.name)
+  const used = new Set<string>(others.map(({ queue }) => queue))
   if (subscribers.size > 0) used.add('fast')
   return queues.filter((queue) => used.has(queue))
 }

@@ -5,7 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { answerHealth, type HealthPath } from './answers.ts'
 import { createProbe } from './checks.ts'
 
-/** Readies a worker and opens its small port: `/health/*`, `/metrics` and `/scaling` on loopback; closed with the app. */
+/** Readies a worker and opens its small port on loopback, closed with the app: health, `/metrics`, `/scaling`. */
 export async function startWorkerHealth (
   app: FastifyInstance, port: number
 ): Promise<number> {
