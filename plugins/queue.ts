@@ -105,8 +105,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     if (lagMs > 60_000) throw new Error(`the oldest due run waits since ${Math.round(lagMs / 1000)} s`)
   }
 
-  const isWorker = role === 'worker' && groups.length > 0
-  const connection = isWorker
+  const connection = role === 'worker' && groups.length > 0
     ? bullConnection(app.redis, () => {
       runtime?.redisCameBack()
       keepers?.redisCameBack()
@@ -116,9 +115,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const runtime = connection === undefined
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
-        app, {
-          groups, bindings, connection, partitions, codeVersion, wake: waker.send, metrics, limits, own
-        })
+        app, { groups, bindings, connection, partitions, codeVersion, wake: waker.send, metrics, limits, own })
   if (connection !== undefined && groups.includes('keeper')) {
     const { buildKeepers } = await import('./queue/keepers.ts')
     const { createWatch, watchLease } = await import('./queue/watching.ts')

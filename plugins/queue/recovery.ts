@@ -32,7 +32,8 @@ const together = 20
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
   const {
-    runs, claims, dedupes, leases, delivery, view, clock, redis, epochKey, epochTag, lease, killDead, removeWorker, onCrash, log
+    runs, claims, dedupes, leases, delivery, view, clock, redis,
+    epochKey, epochTag, lease, killDead, removeWorker, onCrash, log
   } = parts
 
   /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */

@@ -45,7 +45,9 @@ export const proofs: Proofs = {
 const placeOn = (mongoUrl: string, redisUrl: string): Place =>
   ({ mongoUrl, redisUrl, name: `j${randomBytes(6).toString('hex')}` })
 
-async function withStores (work: (mongoUrl: string, dir: string, redisUrl: string) => Promise<string>): Promise<string> {
+async function withStores (
+  work: (mongoUrl: string, dir: string, redisUrl: string) => Promise<string>
+): Promise<string> {
   const dir = join(tmpdir(), `switchyard-proof-${randomBytes(6).toString('hex')}`)
   const services = await startServices({ dir: join(dir, 'stores'), persist: true })
   try {
@@ -195,7 +197,8 @@ async function deadGroup (place: Place, say: (line: string) => void): Promise<st
     const backMs = await until('readiness is well again', isWell, 120_000)
     const told = await server.db.collection('jobs.events').countDocuments({ type: 'jobs.canary.failed' })
     if (told !== 1) throw new Error(`the failure was told ${told} times`)
-    return `warned after ${(warnedMs / 1000).toFixed(0)} s, told once, well ${(backMs / 1000).toFixed(1)} s after its return`
+    const [warned, back] = [warnedMs, backMs].map((ms) => (ms / 1000).toFixed(0))
+    return `warned after ${warned} s, told once, well ${back} s after its return`
   } finally {
     await kill(victim)
     await server.close()
