@@ -101,11 +101,10 @@ export function createKeeper ({ relay, recovery, targets, view, runs, clock, isC
   /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
   async function rest (isPoll: boolean, signal: AbortSignal): Promise<void> {
     let ms = pollMs
-    if (isPoll) {
-      const nextAt = await runs.nextAt(clock.now())
-      if (nextAt !== undefined) dueAtMs = nextAt.getTime()
-    }
-    if (dueAtMs > clock.ms()) ms = Math.min(ms, dueAtMs - clock.ms())
+    // One that rang has another behind it, which no poll has to find.
+    if (isPoll || dueAtMs === 0) dueAtMs = (await runs.nextAt(clock.now()))?.getTime() ?? Infinity
+    // It may have come during the turn: then there is nothing to wait for.
+    ms = Math.min(ms, Math.max(0, dueAtMs - clock.ms()))
     const wasDue = dueAtMs
     await wait(ms, signal)
     if (wasDue > 0 && wasDue <= clock.ms()) {
