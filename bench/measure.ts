@@ -51,16 +51,18 @@ export function report (
   area: string, verdicts: readonly Verdict[], notes: readonly string[] = [], { isKept = true } = {}
 ): void {
   const judged = verdicts.map((verdict) => ({ ...verdict, ratio: verdict.ours.median / verdict.baseline.median }))
-  for (const { id, what, unit, ours, baseline, ratio, must, goal } of judged) {
-    const bound = 'atLeast' in must ? `>= ${must.atLeast}` : `<= ${must.atMost}`
-    process.stdout.write(`${id}  ${what}\n` +
-      `    ours      ${show(ours)} ${unit}\n    baseline  ${show(baseline)} ${unit} (${baseline.name})\n` +
-      `    ratio     ${ratio.toFixed(3)}  must ${bound}${goal === undefined ? '' : `, goal ${goal}`}  ` +
-      `${holds(ratio, must) ? 'ok' : 'MISSED'}\n`)
-  }
+  for (const one of judged) print(one)
   for (const note of notes) process.stdout.write(`${note}\n`)
   if (isKept) keep(area, { notes, verdicts: judged })
   if (judged.some(({ ratio, must }) => !holds(ratio, must))) process.exitCode = 1
+}
+
+function print ({ id, what, unit, ours, baseline, ratio, must, goal }: Verdict & { ratio: number }): void {
+  const bound = 'atLeast' in must ? `>= ${must.atLeast}` : `<= ${must.atMost}`
+  process.stdout.write(`${id}  ${what}\n` +
+      `    ours      ${show(ours)} ${unit}\n    baseline  ${show(baseline)} ${unit} (${baseline.name})\n` +
+      `    ratio     ${ratio.toFixed(3)}  must ${bound}${goal === undefined ? '' : `, goal ${goal}`}  ` +
+      `${holds(ratio, must) ? 'ok' : 'MISSED'}\n`)
 }
 
 function keep (area: string, results: object): void {

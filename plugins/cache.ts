@@ -1,8 +1,10 @@
 import fastifyRedis from '@fastify/redis'
 import fp from 'fastify-plugin'
-import { Redis } from 'ioredis'
+import { Gauge, type Registry } from 'prom-client'
+import type { Redis } from 'ioredis'
 import type { Cache, ScriptRunner } from '../src/kernel/index.ts'
-import { checkPolicy, hostOf } from './cache/policy.ts'
+import { createClient, hostOf, primariesOf } from './cache/client.ts'
+import { checkPolicy } from './cache/policy.ts'
 import { createScriptRunner } from './cache/scripts.ts'
 import { createCache } from './cache/verbs.ts'
 
@@ -22,7 +24,7 @@ const commandTimeout = 4000
 
 export default fp<CacheOptions>(async function cache (app, { url, prefix, environment, offline = false }) {
   const redisKey = (name: string): string => `${prefix}:${name}`
-  const client = new Redis(url, {
+  const client = createClient(url, {
     lazyConnect: true,
     connectTimeout: 3000,
     commandTimeout,
@@ -41,8 +43,11 @@ export default fp<CacheOptions>(async function cache (app, { url, prefix, enviro
   }
   await reach(client, url)
   await app.register(fastifyRedis, { client, closeClient: true })
-  const warning = await checkPolicy(client, environment)
-  if (warning !== null) app.log.warn(warning)
+  for (const primary of primariesOf(client)) {
+    const warning = await checkPolicy(primary, environment)
+    if (warning !== null) app.log.warn(warning)
+  }
+  exposeMemory(app.metrics, client)
   app.healthChecks.add({
     name: 'redis', critical: true, timeoutMs: 2000, check: async () => { await client.ping() }
   })
@@ -61,4 +66,20 @@ async function reach (client: Redis, url: string): Promise<void> {
 
 async function refusalOf (client: Redis): Promise<never> {
   return await new Promise((_resolve, reject) => { client.once('error', reject) })
+}
+
+function exposeMemory (metrics: Registry, client: Redis): void {
+  const memory = new Gauge({
+    name: 'switchyard_redis_memory_bytes',
+    help: 'Memory of Redis, of all primaries of a cluster',
+    registers: [],
+    async collect () {
+      const told = await Promise.all(primariesOf(client).map(async (primary) => await primary.info('memory')))
+        .catch(() => undefined)
+      // Where Redis is away the figure is an old one, and its own check says so.
+      if (told === undefined) return
+      this.set(told.reduce((sum, text) => sum + Number(/used_memory:(\d+)/.exec(text)?.[1] ?? 0), 0))
+    }
+  })
+  metrics.registerMetric(memory)
 }

@@ -2,6 +2,7 @@
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../src/config/index.ts'
+import type { SuperviseOptions } from './entrypoint/supervise.ts'
 
 /** Sent to the parent, and printed as one line of the log, when the process does its work. */
 export interface ReadyMessage { msg: 'ready', role: string, pid: number, address: string | null }
@@ -39,6 +40,28 @@ export async function runProcess (role: string, start: (replace: Replace) => Pro
     leave = () => { closer.close() }
     announce({ msg: 'ready', role, pid: process.pid, address })
   })
+}
+
+/** Keeps workers running until a signal or the end of the parent that started it; a second signal ends all at once. */
+export async function runSupervisor (
+  range: string, options: Omit<SuperviseOptions, 'least' | 'most' | 'say'>
+): Promise<void> {
+  const { boundsOf, supervise } = await import('./entrypoint/supervise.ts')
+  const bounds = boundsOf(range)
+  const ending = new AbortController()
+  function end (): void {
+    // Their channel closes with this process, and they end by that.
+    if (ending.signal.aborted) process.exit(1)
+    ending.abort()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, end)
+  if (process.connected) process.once('disconnect', end)
+  process.channel?.unref()
+  function say (line: object): void {
+    process.stdout.write(`${JSON.stringify({ level: 30, time: Date.now(), ...line })}\n`)
+  }
+  await supervise({ ...options, ...bounds, say }, ending.signal)
+  process.exit(0)
 }
 
 /** Runs a step of a boot; an error is one sentence on stderr and exit code 1. */

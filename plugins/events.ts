@@ -25,6 +25,6 @@ export default fp<{ offline?: boolean }>(async function events (app) {
     runs: createRunRepository(app.db),
     clock: app.clock,
     subscribersOf,
-    onEmitted: () => { app.wakeQueue(subscriberQueue) }
+    onEmitted: ({ workspaceId }) => { app.wakeQueue(subscriberQueue, workspaceId) }
   }))
 }, { name: 'events', dependencies: ['mongo', 'queue'] })

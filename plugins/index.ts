@@ -12,6 +12,7 @@ import errors from './errors.ts'
 import events from './events.ts'
 import fetch from './fetch.ts'
 import auth from './http/auth.ts'
+import board from './http/board.ts'
 import context from './http/context.ts'
 import headers from './http/headers.ts'
 import health from './http/health.ts'
@@ -101,6 +102,7 @@ async function http (app: FastifyInstance, { config, offline }: { config: Config
   await app.register(pages, { mails: config.mail.driver })
   await app.register(idempotency)
   await app.register(sockets, { ...config.live, publicUrl: config.http.publicUrl, offline })
+  await app.register(board, { offline })
   await app.register(health, { offline })
 }
 

@@ -9,15 +9,16 @@ import type {
   DomainEvent, EventHandler, EventsHandler, JobDefinition, JobHandler, JobSender, Leases, SubscriberDefinition
 } from '../src/kernel/index.ts'
 import { createBindings } from './queue/bindings.ts'
-import { bullConnection, bullPrefix } from './queue/connection.ts'
-import type { buildKeeper } from './queue/keeping.ts'
+import { bullConnection } from './queue/connection.ts'
+import type { Keepers } from './queue/keepers.ts'
 import { createLeases } from './queue/leases.ts'
 import { createLoneStart, type LoneStart } from './queue/executing.ts'
-import { leadTogether } from './queue/leading.ts'
 import { createQueueMetrics } from './queue/metrics.ts'
 import { createObstacles } from './queue/obstacles.ts'
 import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
+import { createPartitions } from './queue/partitions.ts'
+import { addScale, canaryDeclarations } from './queue/scale.ts'
 import { addScheduling } from './queue/scheduling.ts'
 import { buildSender } from './queue/sending.ts'
 import { bindProjectors, decorateStanding, type StandingOptions } from './queue/standing.ts'
@@ -45,8 +46,8 @@ declare module 'fastify' {
     runs: RunReads
     /** One start in the place of the worker that claimed its run; what a solo child does. */
     solo: LoneStart
-    /** Tells the relay, at the commit of the transaction at work, that a queue gets a run. */
-    wakeQueue: (queue: string) => void
+    /** Tells the relay, at the commit of the transaction at work, that a queue gets a run; of anybody by default. */
+    wakeQueue: (queue: string, workspaceId?: string) => void
     /** Binds the handler of a job; in workers. */
     handleJob<D extends TSchema, R extends TSchema> (
       job: JobDefinition<D, R>, handler: JobHandler<Static<D>, Static<R>>): void
@@ -64,20 +65,24 @@ export default fp<QueueOptions>(async function queue (app, options) {
   const limits = { ...runtimeLimits, ...options.limits }
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
+  const partitions = createPartitions(prefix, options.partitions)
   const bindings = createBindings(app.registry)
   const runs = createRunRepository(db)
   const leases = createLeases({
     leases: createLeaseRepository(db), by: processes.id, holder: processId, isGone: processes.isGone, log
   })
-  let keeper: ReturnType<typeof buildKeeper> | undefined
-  const waker = createWaker(app.bus, app.tx, () => keeper?.isLeading() === true ? keeper.wake : undefined)
+  let keepers: Keepers | undefined
+  const waker = createWaker(app.bus, app.tx, partitions, (partition, wake) => keepers?.tell(partition, wake) ?? false)
 
   app.declare({
-    domain: 'jobs', errors: JobsError, topics: [runTopic], events: [batchCompleted], schemas: batchSchemas, permissions,
+    domain: 'jobs', errors: JobsError, topics: [runTopic], schemas: batchSchemas, permissions,
+    jobs: canaryDeclarations.jobs, events: [batchCompleted, ...canaryDeclarations.events],
     collections
   })
   app.live.bind(runTopic, { lossy: true })
-  const sender = buildSender(app, { prefix: bullPrefix(prefix), metrics, onAdded: waker.onAdded, wake: waker.send })
+  const sender = buildSender(app, {
+    homeOf: partitions.homeOf, metrics, onAdded: waker.onAdded, wake: waker.send
+  })
   app.decorate('jobs', sender.port)
   app.decorate('solo', createLoneStart(app, {
     bindings, codeVersion, wake: waker.send, metrics, giveUpMs: limits.giveUpMs
@@ -100,6 +105,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   }) as typeof app.onEvents)
   decorateOperating(app, waker)
   decorateStanding(app, standing, codeVersion)
+  addScale(app, { role, bindings, partitions, offline })
   if (offline) return
 
   app.healthChecks.add({
@@ -113,24 +119,23 @@ export default fp<QueueOptions>(async function queue (app, options) {
     if (lagMs > 60_000) throw new Error(`the oldest due run waits since ${Math.round(lagMs / 1000)} s`)
   }
 
-  const isWorker = role === 'worker' && groups.length > 0
-  const connection = isWorker
+  const connection = role === 'worker' && groups.length > 0
     ? bullConnection(app.redis, () => {
       runtime?.redisCameBack()
-      keeper?.redisCameBack()
+      keepers?.redisCameBack()
     })
     : undefined
   // Only a process that consumes loads BullMQ.
   const runtime = connection === undefined
     ? undefined
     : (await import('./queue/runtime.ts')).createRuntime(
-        app, {
-          groups, bindings, connection, prefix: bullPrefix(prefix), codeVersion, wake: waker.send, metrics, limits, own
-        })
+        app, { groups, bindings, connection, partitions, codeVersion, wake: waker.send, metrics, limits, own })
   if (connection !== undefined && groups.includes('keeper')) {
-    const { buildKeeper, keeperLease } = await import('./queue/keeping.ts')
-    keeper = buildKeeper(app, { connection, prefix: bullPrefix(prefix), metrics })
-    leases.port.hold(keeperLease, leadTogether(keeper.lead, scheduling.lead))
+    const { buildKeepers } = await import('./queue/keepers.ts')
+    const { createWatch, watchLease } = await import('./queue/watching.ts')
+    keepers = buildKeepers(app, { connection, partitions, metrics, wake: waker.send })
+    keepers.compete(leases.port, scheduling.lead)
+    leases.port.hold(watchLease, createWatch(app, waker.onAdded))
   }
 
   app.addHook('onReady', async () => {
@@ -148,7 +153,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     const closing = leases.close()
     // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.
     await Promise.race([closing, sleep(3000, undefined, { ref: false })])
-    await keeper?.close()
+    await keepers?.close()
     await sender.close()
     connection?.disconnect()
     await closing

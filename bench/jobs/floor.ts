@@ -78,16 +78,19 @@ export async function writeRuns ({ db }: FastifyInstance, rows: readonly RunRow[
 
 /** A queue of bare BullMQ, of the same version, on the same Redis. */
 export function bareQueue ({ place, redis }: Floor): Queue {
-  return new Queue(`bare-${randomUUID()}`, { connection: redis, prefix: place.name, skipVersionCheck: true })
+  return new Queue(`bare-${randomUUID()}`, { connection: redis, prefix: place.name })
 }
 
-/** Its worker with the options of ours. */
+/**
+ * Its worker with the options of ours. It asks for the version, as it does by default: where it does not know it, it
+ * blocks for a second at least, and delayed jobs are late.
+ */
 export function bareWorker (
   { place, redis }: Floor, name: string, work: (job: Job) => Promise<unknown>, options: Partial<WorkerOptions> = {}
 ): Worker {
   return new Worker(name, work, {
     connection: redis, prefix: place.name, concurrency: c, lockDuration: 10_000, stalledInterval: 5000,
-    removeOnComplete: kept, removeOnFail: kept, drainDelay: 5, skipVersionCheck: true, ...options
+    removeOnComplete: kept, removeOnFail: kept, drainDelay: 5, ...options
   })
 }
 

@@ -1,4 +1,4 @@
-// J3 commit to start, J6 lateness of runAt, J10 a killed worker: times, so the limit or BullMQ's own time is beside them.
+// J3 commit to start, J6 lateness of runAt: times, so the limit or BullMQ's own time is beside them.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { interleave, summarize, type Measured, type Verdict } from '../measure.ts'
 import {
@@ -38,15 +38,15 @@ export async function j3 ({ rounds }: BenchOptions): Promise<Told> {
   const limit = (ms: number): Measured => summarize('limit', [ms])
   const common = { id: 'J3', unit: 'ms', must: { atMost: 1 } }
   const verdicts = [
-    { ...common, what: 'commit to start, p50', ours: pick(measured, 'commit to start'), baseline: limit(20), goal: 0.5 },
+    {
+      ...common, what: 'commit to start, p50', ours: pick(measured, 'commit to start'), baseline: limit(20), goal: 0.5
+    },
     { ...common, what: 'commit to start, p99', ours: tail as Measured, baseline: limit(100) },
     { ...common, what: 'commit to start without a wake, longest', ours: poll as Measured, baseline: limit(600) }
   ]
   const bare = pick(measured, 'BullMQ add to start')
-  return {
-    verdicts,
-    notes: [`J3  BullMQ add to start: p50 ${bare.median.toFixed(2)} ms, p99 ${(bareTail as Measured).median.toFixed(2)} ms`]
-  }
+  const times = [bare, bareTail as Measured].map(({ median }) => median.toFixed(2))
+  return { verdicts, notes: [`J3  BullMQ add to start: p50 ${times[0]} ms, p99 ${times[1]} ms`] }
 }
 
 async function bareStarts (floor: Floor): Promise<number[]> {

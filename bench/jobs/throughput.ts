@@ -33,7 +33,10 @@ async function bareSingle (floor: Floor): Promise<number> {
   const began = performance.now()
   let next = 0
   await Promise.all(Array.from({ length: 16 }, async () => {
-    while (next < sends) await queue.add('run', dataOf(next++), { removeOnComplete: kept, removeOnFail: kept })
+    while (next < sends) {
+      const n = next++
+      await queue.add('run', dataOf(n), { jobId: `r-${n}`, priority: 5, removeOnComplete: kept, removeOnFail: kept })
+    }
   }))
   const rate = sends / ((performance.now() - began) / 1000)
   await queue.close()
@@ -50,7 +53,9 @@ async function bulk (floor: Floor, count: number): Promise<number> {
   const began = performance.now()
   for (let from = 0; from < count; from += 500) {
     await queue.addBulk(Array.from({ length: 500 }, (_, i) => ({
-      name: 'run', data: dataOf(from + i), opts: { jobId: `r-${from + i}`, removeOnComplete: kept, removeOnFail: kept }
+      name: 'run',
+      data: dataOf(from + i),
+      opts: { jobId: `r-${from + i}`, priority: 5, removeOnComplete: kept, removeOnFail: kept }
     })))
   }
   const rate = count / ((performance.now() - began) / 1000)

@@ -1,14 +1,5 @@
 import type { Redis } from 'ioredis'
 
-/** Host and port of a store's address, without its secret. */
-export function hostOf (url: string): string {
-  try {
-    return new URL(url).host
-  } catch (cause) {
-    throw new Error('REDIS_URL is not an address', { cause })
-  }
-}
-
 /** Refuses a Redis that may lose queued work (`jobs.redis_policy`); answers one warning, or null. */
 export async function checkPolicy (client: Redis, environment: string): Promise<string | null> {
   const facts = factsOf(await client.info())

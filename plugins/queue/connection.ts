@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 
-/** Prefix of all keys of partition 0: the hash tag keeps its scripts on one slot of a cluster. */
-export function bullPrefix (prefix: string): string {
-  return `${prefix}:{j0}`
+/** Prefix of all keys of a partition: the hash tag keeps its scripts on one slot of a cluster. */
+export function bullPrefix (prefix: string, partition = 0): string {
+  return `${prefix}:{j${partition}}`
 }
 
 /** A connection for BullMQ, which must wait for Redis as long as it takes; nobody but us closes it. */

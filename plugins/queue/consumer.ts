@@ -4,6 +4,7 @@ import { rhythms } from '../../src/jobs/index.ts'
 import type { Log, Queue } from '../../src/kernel/index.ts'
 import type { Starts } from './claims.ts'
 import type { Executor } from './execute.ts'
+import type { Share } from './partitions.ts'
 import { LossyRetry, lossyBackoff, lossyName, lossyStarts, type LossyPayload } from './lossy.ts'
 
 const kept = { age: 3600, count: 1000 }
@@ -15,24 +16,26 @@ const mostBuilds = 3
 interface Parts {
   queue: Queue
   connection: Redis
-  prefix: string
+  /** Which part of the queue it consumes, and with how many places. */
+  share: Share
   starts: Starts
   executor: Executor
   runLossy: (delivery: { id: string, payload: LossyPayload, attempt: number, queue: Queue }) => Promise<string>
   /** The worker stays silent whatever is done. */
   onSilent: () => void
   /** Has runs that were published so long ago delivered once more; how many there were. */
-  deliverAgain: (queue: Queue, forMs: number) => Promise<number>
+  deliverAgain: (queue: Queue, share: Share, forMs: number) => Promise<number>
   log: Log
 }
 
 interface Payload { r: string, n: number }
 
-/** The BullMQ worker of one queue; built anew when it falls silent although work is there. */
+/** The BullMQ worker of a queue in one partition; built anew when it falls silent although work is there. */
 export function createConsumer (parts: Parts) {
-  const { queue, connection, prefix, starts, executor, runLossy, onSilent, deliverAgain, log } = parts
+  const { queue, connection, share, starts, executor, runLossy, onSilent, deliverAgain, log } = parts
   const { lockMs, stallMs } = rhythms[queue]
-  let { concurrency } = rhythms[queue]
+  const { prefix } = share
+  let { concurrency } = share
   let silentBuilds = 0
   const held = new Map<string, AbortController>()
   let lastStartMs = performance.now()
@@ -115,7 +118,7 @@ export function createConsumer (parts: Parts) {
       const nowMs = performance.now()
       const limitMs = nowMs - reconnectedMs < 60_000 ? silentAfterReconnectMs : silentMs
       if (isClosing || busy >= concurrency || connection.status !== 'ready' || nowMs - lastStartMs < limitMs) return
-      const again = await deliverAgain(queue, limitMs)
+      const again = await deliverAgain(queue, share, limitMs)
       if (again === 0) return
       log.warn({ queue, again }, 'a queue worker fell silent and is built anew')
       if (++silentBuilds >= mostBuilds) onSilent()
@@ -126,6 +129,8 @@ export function createConsumer (parts: Parts) {
       old.close(true).catch((err: unknown) => { log.debug({ err, queue }, 'old queue worker') })
     },
 
+    /** Places that it has, and how many of them it uses now. */
+    places: share.concurrency,
     concurrency: () => concurrency,
     setConcurrency (next: number): void {
       concurrency = next

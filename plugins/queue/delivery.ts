@@ -1,19 +1,20 @@
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { deliveryId, priorityAhead, priorityOf, type Delivery } from '../../src/jobs/index.ts'
+import type { Partitions } from './partitions.ts'
 
 const kept = { age: 3600, count: 1000 }
 const most = 500
 
 /** Hands runs to Redis: id and release, nothing else. Waits for Redis as long as it takes. */
-export function createDelivery (connection: Redis, prefix: string) {
+export function createDelivery (connection: Redis, partitions: Partitions, partition: number) {
   const queues = new Map<string, Queue>()
 
   function queueOf (name: string): Queue {
     let queue = queues.get(name)
     if (queue === undefined) {
       queue = new Queue(name, {
-        connection, prefix, skipVersionCheck: true, skipMetasUpdate: true,
+        connection, prefix: partitions.prefixOf(name, partition), skipVersionCheck: true, skipMetasUpdate: true,
         defaultJobOptions: { attempts: 1, removeOnComplete: kept, removeOnFail: kept }
       })
       queue.on('error', () => undefined)
@@ -45,7 +46,10 @@ export function createDelivery (connection: Redis, prefix: string) {
     },
 
     /** Whether somebody still renews the lock of a delivery. */
-    async isLocked ({ id, release, queue }: { id: string, release: number, queue: string }): Promise<boolean> {
+    async isLocked (
+      { id, release, queue, workspaceId }: { id: string, release: number, queue: string, workspaceId: string }
+    ): Promise<boolean> {
+      const prefix = partitions.homeOf(queue, workspaceId)
       return await connection.exists(`${prefix}:${queue}:${deliveryId(id, release)}:lock`) === 1
     },
 

@@ -69,6 +69,7 @@ export function createExecutor (parts: ExecuteParts) {
         // A run that did not end well may be due again.
         queues: isDone ? [] : [run.queue],
         ended: [[run.queue, run.workspaceId]],
+        workspaces: [run.workspaceId],
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
     }

@@ -28,6 +28,10 @@ interface Parts {
   view: WorkersView
   runs: RelayRepository
   clock: Clock
+  /** Has the duties that are about workers, and not about the runs of a partition. */
+  isChief: boolean
+  /** Tells the keepers of all partitions. */
+  wakeAll: (wake: Wake) => void
   log: Log
 }
 
@@ -44,9 +48,9 @@ const quietTurn = (): Turn => (
   { queues: new Set(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false }
 )
 
-/** The loop of the one process that has the lease `jobs.keeper:0`: relay and reconciler. */
+/** The loop of the one process that has the lease of a partition: relay and reconciler. */
 export function createKeeper (parts: Parts) {
-  const { relay, contest, watch, recovery, targets, pauses, duties, view, runs, clock, log } = parts
+  const { relay, contest, watch, recovery, targets, pauses, duties, view, runs, clock, isChief, wakeAll, log } = parts
   let next = quietTurn()
   let isLeading = false
   let ring: (() => void) | undefined
@@ -111,11 +115,10 @@ export function createKeeper (parts: Parts) {
   /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
   async function rest (isPoll: boolean, signal: AbortSignal): Promise<void> {
     let ms = pollMs
-    if (isPoll) {
-      const nextAt = await runs.nextAt(clock.now())
-      if (nextAt !== undefined) dueAtMs = nextAt.getTime()
-    }
-    if (dueAtMs > clock.ms()) ms = Math.min(ms, dueAtMs - clock.ms())
+    // One that rang has another behind it, which no poll has to find.
+    if (isPoll || dueAtMs === 0) dueAtMs = (await runs.nextAt(clock.now()))?.getTime() ?? Infinity
+    // It may have come during the turn: then there is nothing to wait for.
+    ms = Math.min(ms, Math.max(0, dueAtMs - clock.ms()))
     const wasDue = dueAtMs
     await wait(ms, signal)
     if (wasDue > 0 && wasDue <= clock.ms()) {
@@ -140,6 +143,7 @@ export function createKeeper (parts: Parts) {
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      if (!isChief) return
       await freePlaces()
       await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
@@ -148,22 +152,26 @@ export function createKeeper (parts: Parts) {
   }
 
   async function freePlaces (): Promise<void> {
-    for (const queue of await contest.reconcile()) next.queues.add(queue)
+    wakeAll({ queues: await contest.reconcile() })
   }
 
   async function eachSecond (fence: number): Promise<void> {
     lookAtWorkers = false
     const { gone, isChanged } = await view.refresh()
     if (isChanged) await runs.release('no_worker')
+    await relay.freeRetries()
+    if (isChief) await mendWorkers(gone)
+    await recovery.checkEpoch(fence)
+  }
+
+  async function mendWorkers (gone: readonly string[]): Promise<void> {
     const returned = await recovery.returnGone(gone)
     if (returned > 0) log.warn({ returned }, 'runs of a dead worker are pending again')
     const unseen = await recovery.returnUnseen()
     if (returned + unseen > 0) await freePlaces()
-    await relay.freeRetries()
     await runs.freeStaleSerials()
-    for (const queue of await watch.needs()) next.queues.add(queue)
+    wakeAll({ queues: await watch.needs() })
     await watch.batches()
-    await recovery.checkEpoch(fence)
   }
 
   function hasWake (): boolean {

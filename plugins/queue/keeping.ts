@@ -11,30 +11,41 @@ import { createDelivery } from './delivery.ts'
 import { createDuties } from './duties.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
+import type { Partitions } from './partitions.ts'
 import { createPauses } from './pauses.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
 import { createTargets } from './targets.ts'
-import { onWake, onWorkers } from './wake.ts'
-import { createWorkersView } from './workers-view.ts'
+import type { Wake } from './wake.ts'
+import { createWorkersView, ofPartition } from './workers-view.ts'
 
-export const keeperLease = 'jobs.keeper:0'
+export const keeperLease = (partition: number): string => `jobs.keeper:${partition}`
 
-/** The keeper of partition 0 with all that it works with. */
-export function buildKeeper (
-  app: FastifyInstance, { connection, prefix, metrics }: { connection: Redis, prefix: string, metrics: QueueMetrics }
-) {
-  const { db, clock, log, processes, bus } = app
-  const runs = createRelayRepository(db)
+interface Parts {
+  connection: Redis
+  partitions: Partitions
+  partition: number
+  metrics: QueueMetrics
+  /** Wakes the keeper that a run belongs to. */
+  wake: (wake: Wake) => void
+}
+
+/** The keeper of a partition with all that it works with. */
+export function buildKeeper (app: FastifyInstance, { connection, partitions, partition, metrics, wake }: Parts) {
+  const { db, clock, log, processes } = app
+  const slots = partitions.slotsOf(partition)
+  const runs = createRelayRepository(db, slots)
   const workers = createWorkerRepository(db)
-  const delivery = createDelivery(connection, prefix)
-  const view = createWorkersView({ workers, clock, isGone: processes.isGone })
+  const delivery = createDelivery(connection, partitions, partition)
+  const view = ofPartition(createWorkersView({
+    workers, clock, isGone: processes.isGone
+  }), partitions.count)
   const targets = createTargets({ workers, runs, clock })
   const pauses = createPauses(createPauseRepository(db))
-  const candidates = createCandidateRepository(db)
+  const candidates = createCandidateRepository(db, slots)
   const choice = createChoice({ candidates, shares: createShareRepository(db), concurrencyOf: view.concurrencyOf })
   const contest = createContest({
-    resources: createResourceRepository(db), declared: app.registry.resources, clock
+    resources: createResourceRepository(db, slots), declared: app.registry.resources, clock
   })
   const relay = createRelay({
     runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released
@@ -52,27 +63,32 @@ export function buildKeeper (
     view,
     clock,
     redis: app.redis,
-    epochKey: `${prefix}:epoch`,
-    lease: keeperLease,
+    epochKey: partitions.epochKey(partition),
+    epochTag: `${partitions.count}.`,
+    lease: keeperLease(partition),
     killDead: processes.killDead,
     removeWorker: workers.remove,
     onCrash ({ queue, workspaceId, serial }) {
       metrics.crashed()
-      keeper.wake({ queues: [queue], ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] }) })
+      wake({
+        queues: [queue],
+        workspaces: [workspaceId],
+        ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] })
+      })
     },
     log
   })
   const keeper = createKeeper({
-    relay, contest, watch, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock, log
+    relay, contest, watch, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock,
+    // What is about workers and not about runs is done once, whatever the number of partitions.
+    isChief: partition === 0,
+    wakeAll: ({ queues }) => { if (queues.length > 0) wake({ queues }) },
+    log
   })
-  const offWake = onWake(bus, (wake) => { if (keeper.isLeading()) keeper.wake(wake) })
-  const offWorkers = onWorkers(bus, () => { if (keeper.isLeading()) keeper.workersChanged() })
 
   return {
     ...keeper,
     async close (): Promise<void> {
-      offWake()
-      offWorkers()
       await delivery.close()
     }
   }

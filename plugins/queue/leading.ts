@@ -1,9 +1,9 @@
 import type { LeaseTurn } from '../../src/kernel/index.ts'
 
-type Loop = (turn: LeaseTurn) => Promise<void>
+export type LeaseLoop = (turn: LeaseTurn) => Promise<void>
 
 /** Loops of one lease: where one ends, the others end too, and the lease is asked for again. */
-export function leadTogether (...loops: readonly Loop[]): Loop {
+export function leadTogether (...loops: readonly LeaseLoop[]): LeaseLoop {
   return async ({ fence, signal }) => {
     const ended = new AbortController()
     const turn = { fence, signal: AbortSignal.any([signal, ended.signal]) }

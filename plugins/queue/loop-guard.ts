@@ -22,13 +22,14 @@ export function createLoopGuard (consumers: readonly Consumer[], log: Log, onCha
     worstMs = Math.max(worstMs, lagMs)
     let isChanged = false
     for (const consumer of consumers) {
-      const { concurrency: most, lockMs } = rhythms[consumer.queue]
+      const { places: most, queue } = consumer
+      const { lockMs } = rhythms[queue]
       const current = consumer.concurrency()
       const next = nextConcurrency({ most, current, lagMs, lockMs })
       if (next === current) continue
       isChanged = true
       if (next < current) {
-        log.warn({ queue: consumer.queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
+        log.warn({ queue, lagMs: Math.round(lagMs), concurrency: next }, 'the event loop lags')
       }
       consumer.setConcurrency(next)
     }

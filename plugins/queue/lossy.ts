@@ -24,26 +24,28 @@ type Lossy = Pick<JobSender, 'addNow' | 'addNowMany'>
 
 interface Parts {
   redis: FastifyInstance['redis']
-  prefix: string
+  /** Where the queue of a workspace is. */
+  homeOf: (queue: string, workspaceId: string) => string
   isDeclared: (job: string) => boolean
   onDropped: (count: number) => void
   log: Log
 }
 
 /** Sends jobs that may be lost: no store, and no wait for a Redis that is away (`jobs.md` 3.1). */
-export function createLossySender ({ redis, prefix, isDeclared, onDropped, log }: Parts) {
+export function createLossySender ({ redis, homeOf, isDeclared, onDropped, log }: Parts) {
   const queues = new Map<string, BullQueue>()
 
-  async function queueOf (name: string): Promise<BullQueue> {
-    const there = queues.get(name)
+  async function queueOf (name: string, prefix: string): Promise<BullQueue> {
+    const key = `${prefix}:${name}`
+    const there = queues.get(key)
     if (there !== undefined) return there
     // A process that sends none of them does not load BullMQ for it.
     const { Queue } = await import('bullmq')
-    const queue = queues.get(name) ?? new Queue(name, {
+    const queue = queues.get(key) ?? new Queue(name, {
       connection: redis, prefix, skipVersionCheck: true, skipMetasUpdate: true
     })
-    if (!queues.has(name)) queue.on('error', () => undefined)
-    queues.set(name, queue)
+    if (!queues.has(key)) queue.on('error', () => undefined)
+    queues.set(key, queue)
     return queue
   }
 
@@ -55,7 +57,9 @@ export function createLossySender ({ redis, prefix, isDeclared, onDropped, log }
     const jobs = items.map(({ data, options = {} }) => toDelivery(job, data, options))
     try {
       if (redis.status !== 'ready') throw new Error('Redis is away')
-      await (await queueOf(job.queue)).addBulk(jobs)
+      for (const [prefix, group] of Map.groupBy(jobs, ({ data: { w } }) => homeOf(job.queue, w))) {
+        await (await queueOf(job.queue, prefix)).addBulk(group)
+      }
       return jobs.map(({ opts: { jobId } }) => jobId)
     } catch (err) {
       log.debug({ err, job: job.name }, 'lossy jobs are dropped')

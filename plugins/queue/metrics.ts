@@ -35,8 +35,16 @@ export function createQueueMetrics (metrics: Registry) {
   })
   const lag = new Gauge({ name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run', registers })
 
+  const batch = new Histogram({
+    name: 'switchyard_jobs_relay_batch', help: 'Runs handed to Redis in one pass', labelNames: ['queue'],
+    buckets: [1, 3, 10, 30, 100, 300, 1000, 3000], registers
+  })
+
   return {
-    released: (queue: string, count: number) => { released.inc({ queue }, count) },
+    released (queue: string, count: number): void {
+      released.inc({ queue }, count)
+      batch.observe({ queue }, count)
+    },
     started ({ queue, lane, runAt, startedAt }: RunRow): void {
       if (startedAt !== undefined) {
         wait.observe(

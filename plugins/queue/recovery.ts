@@ -17,6 +17,8 @@ interface Parts {
   clock: Clock
   redis: FastifyInstance['redis']
   epochKey: string
+  /** How the epochs of this number of partitions begin: under another number deliveries are elsewhere. */
+  epochTag: string
   lease: string
   killDead: () => Promise<string[]>
   removeWorker: (id: string) => Promise<void>
@@ -30,7 +32,8 @@ const together = 20
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
   const {
-    runs, claims, dedupes, leases, delivery, view, clock, redis, epochKey, lease, killDead, removeWorker, onCrash, log
+    runs, claims, dedupes, leases, delivery, view, clock, redis,
+    epochKey, epochTag, lease, killDead, removeWorker, onCrash, log
   } = parts
 
   /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */
@@ -69,13 +72,15 @@ export function createRecovery (parts: Parts) {
     async checkEpoch (fence: number): Promise<boolean> {
       const known = await leases.epoch(lease)
       const there = await redis.get(epochKey)
-      if (known !== undefined && there === known) return false
-      const epoch = randomUUID()
-      await redis.set(epochKey, epoch, 'NX')
+      const isTagged = there?.startsWith(epochTag) === true
+      if (isTagged && there === known) return false
+      const epoch = `${epochTag}${randomUUID()}`
+      if (there !== null && !isTagged) await redis.set(epochKey, epoch)
+      else await redis.set(epochKey, epoch, 'NX')
       await leases.setEpoch(lease, fence, await redis.get(epochKey) ?? epoch)
       if (known === undefined) return false
       const count = await runs.takeBack()
-      log.warn({ count }, 'Redis was emptied: published runs are pending again')
+      log.warn({ count }, 'Redis was emptied, or is shared out anew: published runs are pending again')
       return true
     },
 

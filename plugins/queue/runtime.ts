@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
-  createPoisonRepository, createQuarantine, createRelayRepository, queuesOf, type RunAborted, type RunRow
+  createPoisonRepository, createQuarantine, createRelayRepository, queuesOf, usedQueues, type RunAborted,
+  type RunRow
 } from '../../src/jobs/index.ts'
 import type { Queue } from '../../src/kernel/index.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
@@ -11,9 +12,11 @@ import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
+import type { QueueMetrics } from './metrics.ts'
+import type { Partitions, Share } from './partitions.ts'
+import { createRates } from './rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
-import { createStartRates } from './start-rates.ts'
 import { tellWorkers } from './wake.ts'
 import { startWatchdog } from './watchdog.ts'
 
@@ -24,7 +27,7 @@ const cancelledEveryMs = 3000
 interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> {
   groups: readonly string[]
   connection: Redis
-  prefix: string
+  partitions: Partitions
   limits: RuntimeLimits
   /** Absent in a process that is not the worker's own. */
   own: OwnProcess | undefined
@@ -32,9 +35,8 @@ interface Parts extends Omit<ExecutingParts, 'giveUpMs' | 'onIgnored' | 'solo'> 
 
 /** The consuming half of a worker process (`jobs.md` 4.3). */
 export function createRuntime (app: FastifyInstance, parts: Parts) {
-  const { groups, bindings, connection, prefix, codeVersion, wake, metrics, limits, own } = parts
+  const { groups, bindings, connection, partitions, codeVersion, wake, metrics, limits, own } = parts
   const { db, clock, log, processes, processId, tx, jobs } = app
-  const runs = createRelayRepository(db)
   const poison = createPoisonRepository(db)
   const quarantine = createQuarantine()
   const loopMs = loopLimitMs(limits, groups)
@@ -46,19 +48,23 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     killDead: processes.killDead,
     onSolo: metrics.solo
   })
-  const rates = createStartRates(60_000 / seenEveryMs)
-  const { claims, workers, starts, places, executor } = buildExecutor(app, {
-    bindings, codeVersion, wake, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo }),
-    metrics: {
-      ...metrics,
-      started (run) {
-        rates.add(run.queue)
-        metrics.started(run)
-      }
+  const rates = createRates()
+  const counted: QueueMetrics = {
+    ...metrics,
+    started (run) {
+      rates.started(run.queue)
+      metrics.started(run)
+    },
+    ended (run, cause, startedMs) {
+      rates.ended(run.queue, performance.now() - startedMs)
+      metrics.ended(run, cause, startedMs)
     }
+  }
+  const { claims, workers, starts, places, executor } = buildExecutor(app, {
+    bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })
   const offCancel = onCancel(app.bus, executor.cancel)
-  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
+  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: counted.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
   const guard = createLoopGuard(consumers, log, () => {
@@ -91,9 +97,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       _id: processes.id,
       ...processId,
       codeVersion,
-      queues: Object.fromEntries(consumers.map(({ queue, concurrency }) => [queue, concurrency()])),
+      queues: placesOf(consumers),
       handles: bindings.handles(),
-      startsPerMin: rates.turn(),
+      rates: rates.all(),
       rssBytes: process.memoryUsage.rss(),
       lagMs: guard.takeWorstMs(),
       seenAt: clock.now()
@@ -115,8 +121,8 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     for (const id of await claims.cancelledOf(processes.id)) executor.cancel(id)
   }
 
-  async function deliverAgain (queue: Queue, forMs: number): Promise<number> {
-    const count = await runs.takeBackWaiting(queue, new Date(clock.ms() - forMs))
+  async function deliverAgain (queue: Queue, { slots }: Share, forMs: number): Promise<number> {
+    const count = await createRelayRepository(db, slots).takeBackWaiting(queue, new Date(clock.ms() - forMs))
     if (count > 0) wake({ queues: [queue] })
     return count
   }
@@ -129,9 +135,8 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
 
   /** Queues of the groups that a declared job or subscriber uses: each costs a blocking connection. */
   function wanted (): Queue[] {
-    const used = new Set<string>([...app.registry.jobs.values()].map(({ queue }) => queue))
-    if (app.registry.subscribers.size > 0) used.add('fast')
-    return queuesOf(groups).filter((queue) => used.has(queue))
+    const used = usedQueues(app.registry)
+    return queuesOf(groups).filter((queue) => used.includes(queue))
   }
 
   return {
@@ -140,9 +145,9 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       if (queues.length === 0) return
       // Known before the first start: one more of a kind would cost another process.
       quarantine.set(await poison.poisoned())
-      for (const queue of queues) {
+      for (const [queue, share] of queues.flatMap((queue) => partitions.sharesOf(queue).map((one) => [queue, one] as const))) {
         consumers.push(createConsumer({
-          queue, connection, prefix, starts, executor, runLossy, deliverAgain, log,
+          queue, connection, share, starts, executor, runLossy, deliverAgain, log,
           onSilent: () => { leave(`the consumer of ${queue} starts nothing although work is there`) }
         }))
       }
@@ -187,4 +192,11 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     const untilMs = performance.now() + withinMs
     while (executor.activeCount() > 0 && performance.now() < untilMs) await sleep(20)
   }
+}
+
+/** Places of the process by queue, over all partitions. */
+function placesOf (consumers: readonly Consumer[]): Record<string, number> {
+  const places: Record<string, number> = {}
+  for (const { queue, concurrency } of consumers) places[queue] = (places[queue] ?? 0) + concurrency()
+  return places
 }

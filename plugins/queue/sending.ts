@@ -6,17 +6,17 @@ import { decorateTogether } from './parts.ts'
 import type { Wake } from './wake.ts'
 
 interface Parts {
-  prefix: string
+  homeOf: (queue: string, workspaceId: string) => string
   metrics: QueueMetrics
-  onAdded: (queue: string) => void
+  onAdded: (queue: string, workspaceId: string) => void
   wake: (wake: Wake) => void
 }
 
 /** The sender of an app, and what must be closed of it. */
-export function buildSender (app: FastifyInstance, { prefix, metrics, onAdded, wake }: Parts) {
+export function buildSender (app: FastifyInstance, { homeOf, metrics, onAdded, wake }: Parts) {
   const { db, clock, log, redis, registry } = app
   const isDeclared = (name: string): boolean => registry.jobs.has(name)
-  const lossy = createLossySender({ redis, prefix, isDeclared, onDropped: metrics.dropped, log })
+  const lossy = createLossySender({ redis, homeOf, isDeclared, onDropped: metrics.dropped, log })
   const port = createJobSender({
     ...decorateTogether(app, { isDeclared, wake }), runs: createRunRepository(db), dedupes: createDedupeRepository(db),
     clock, isDeclared, onAdded, lossy: lossy.port

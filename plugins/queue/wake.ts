@@ -1,4 +1,5 @@
 import { leaveNote, type Bus, type Tx } from '../../src/kernel/index.ts'
+import type { Partitions } from './partitions.ts'
 
 /** What a relay should look at; all of it is a hint, the store has the truth. */
 export interface Wake {
@@ -13,32 +14,48 @@ export interface Wake {
   targets?: string[]
   /** A target was put on hold. */
   hasHolds?: boolean
+  /** Whose runs it is about; absent: anybody's. */
+  workspaces?: string[]
+  /** Partitions whose keepers should hear it, on the bus; absent: all. */
+  partitions?: number[]
 }
 
 const kind = 'jobs.wake'
 const note = Symbol('queues of new runs')
 
 export interface Waker {
-  /** Says in the transaction at work that the queue gets a run. */
-  onAdded: (queue: string) => void
+  /** Says in the transaction at work that the queue gets a run; without a workspace, of anybody. */
+  onAdded: (queue: string, workspaceId?: string) => void
   send: (wake: Wake) => void
 }
 
-/** Wakes the keeper, in this process without a detour, else over the bus. */
-export function createWaker (bus: Bus, tx: Tx, local: () => ((wake: Wake) => void) | undefined): Waker {
+interface Added { queue: string, workspaceId?: string }
+
+/** Wakes keepers, in this process without a detour, else over the bus; `tell` is false for one that is elsewhere. */
+export function createWaker (
+  bus: Bus, tx: Tx, { count, of }: Pick<Partitions, 'count' | 'of'>, tell: (partition: number, wake: Wake) => boolean
+): Waker {
   function send (wake: Wake): void {
-    const wakeLocal = local()
-    if (wakeLocal !== undefined) wakeLocal(wake)
-    else bus.send(kind, { ...wake })
+    const wanted = wake.workspaces === undefined ? Array(count).keys() : new Set(wake.workspaces.map(of))
+    const remote = [...wanted].filter((partition) => !tell(partition, wake))
+    if (remote.length > 0) bus.send(kind, { ...wake, partitions: remote })
   }
   tx.join({
     name: 'queue',
     afterCommit (notes) {
-      const queues = notes.get(note)
-      if (queues !== undefined) send({ queues: [...new Set(queues as string[])] })
+      const added = notes.get(note) as readonly Added[] | undefined
+      if (added === undefined) return
+      const workspaces = new Set(added.map(({ workspaceId }) => workspaceId))
+      send({
+        queues: [...new Set(added.map(({ queue }) => queue))],
+        ...(!workspaces.has(undefined) && { workspaces: [...workspaces] as string[] })
+      })
     }
   })
-  return { onAdded: (queue) => { leaveNote(note, queue) }, send }
+  return {
+    onAdded: (queue, workspaceId) => { leaveNote(note, workspaceId === undefined ? { queue } : { queue, workspaceId }) },
+    send
+  }
 }
 
 export function onWake (bus: Bus, listener: (wake: Wake) => void): () => void {

@@ -39,6 +39,11 @@ export function createWorkersView (
 
 export type WorkersView = ReturnType<typeof createWorkersView>
 
+/** What one of so many keepers may count on: its part of every worker's places. */
+export function ofPartition (view: WorkersView, count: number): WorkersView {
+  return count === 1 ? view : { ...view, concurrencyOf: (queue) => Math.ceil(view.concurrencyOf(queue) / count) }
+}
+
 function sumQueues (rows: readonly WorkerRow[]): Map<string, number> {
   const sums = new Map<string, number>()
   for (const [queue, count] of rows.flatMap((row) => Object.entries(row.queues))) {

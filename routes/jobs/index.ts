@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import backups from './backups.ts'
 import batches from './batches.ts'
+import board from './board.ts'
 import events from './events.ts'
 import letters from './letters.ts'
 import live from './live.ts'
@@ -11,6 +12,7 @@ import runs from './runs.ts'
 import schedules, { scheduleSlots } from './schedules.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
+  await app.register(board)
   await app.register(live)
   await app.register(operations)
   for (const routes of [runs, queues, letters, events, batches, backups, reports]) {

@@ -71,8 +71,8 @@ export const envVariables = [
   { name: 'MONGO_DB', description: 'Name of the database', default: 'switchyard', pattern: /^[A-Za-z0-9_-]{1,60}$/ },
   {
     name: 'REDIS_URL',
-    description: 'Redis 7 or later, noeviction',
-    default: 'redis://127.0.0.1:6379', isSecret: true, pattern: /^rediss?:\/\/.+/
+    description: 'Redis 7 or later, noeviction; redis-cluster://host:port,host:port for a cluster',
+    default: 'redis://127.0.0.1:6379', isSecret: true, pattern: /^redis(s|-cluster)?:\/\/.+/
   },
   {
     name: 'KEY_PREFIX',

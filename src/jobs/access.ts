@@ -20,7 +20,8 @@ export const permissions = definePermissions('jobs', {
   'event:operate': { kind: 'write', roles: keepers, sentence: 'Replay events to a subscriber.' },
   'queue:read': { kind: 'read', roles: ['operator'], sentence: 'See how the queues of the installation stand.' },
   'queue:operate': { kind: 'write', roles: ['operator'], sentence: 'Pause and resume queues.' },
-  [everywhere]: { kind: 'read', roles: ['operator'], sentence: 'See and operate the work of all workspaces.' }
+  [everywhere]: { kind: 'read', roles: ['operator'], sentence: 'See and operate the work of all workspaces.' },
+  'board:open': { kind: 'read', roles: ['operator'], sentence: 'Look at the queues of the installation on the board.' }
 })
 
 /** Workspaces whose work an actor sees; undefined: all of them. */

@@ -19,7 +19,7 @@ interface Collaborators {
   known: Pick<Registry, 'subscribers'>
   tx: Tx
   clock: Clock
-  onAdded: (queue: string) => void
+  onAdded: (queue: string, workspaceId: string) => void
 }
 
 interface Asked {
@@ -94,8 +94,10 @@ export function createEventService ({ events, runs, jobs, known, tx, clock, onAd
         done += page.length
         after = page.at(-1)?._id ?? ''
         await ctx.checkpoint(async (session) => {
-          for (const group of Map.groupBy(fresh, (run) => run.workspaceId).values()) await runs.addMany(session, group)
-          if (fresh.length > 0) onAdded(fresh[0]?.queue ?? '')
+          for (const [workspaceId, group] of Map.groupBy(fresh, (run) => run.workspaceId)) {
+            await runs.addMany(session, group)
+            onAdded(group[0]?.queue ?? '', workspaceId)
+          }
         }, { done, total, unit: 'events' })
       }
     }

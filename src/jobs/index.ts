@@ -13,6 +13,8 @@ export { createBatchWatch, type BatchWatch } from './batch-watch.ts'
 export { createBatches } from './batches.ts'
 export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
+export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
+export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
@@ -29,6 +31,7 @@ export { dataHash, deliveryId } from './keys.ts'
 export { createLetterService, type LetterService } from './letters.ts'
 export { nextConcurrency } from './loop-guard.ts'
 export { checkPayload, readPayload } from './payload.ts'
+export { partitionOf, sharesOf, slotsWhere, spreadOf } from './partitions.ts'
 export { operationState } from './present.ts'
 export { policyOf, priorityAhead, priorityOf, queuesOf, rhythms, type RunPolicy } from './queues.ts'
 export { createProjectionService, type ProjectionService } from './projections/service.ts'
@@ -40,15 +43,16 @@ export {
   allot, contestOrder, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
-  createBackupRepository, createBatchRepository, createCandidateRepository, createClaimRepository,
+  createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,
+  createClaimRepository,
   createClearingRepository, createControlRepository, createDedupeRepository, createDumpRepository, createEventPages,
-  createEventRepository, createLeaseRepository, createLetterRepository, createNeedRepository, createPauseRepository,
+  createEventRepository, createLeaseRepository, createLetterRepository, createLoadRepository, createNeedRepository, createPauseRepository,
   createPoisonRepository, createProjectionRepository, createRelayRepository, createReportRepository,
   createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository,
   createScheduleRepository, createShareRepository, createSlotRepository,
   createSubscriberRepository, createWorkerRepository,
   type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
-  type LeaseRepository, type Letter, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type LeaseRepository, type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
   type ResourceRepository, type ScheduleRepository, type Share, type ShareRepository, type SlotRepository,
   type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
@@ -56,6 +60,7 @@ export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'
 export { createRuleService, type RuleService } from './rules.ts'
 export { createRunControl, type RunControl } from './run-control.ts'
+export { arrivalsOf, soonMs, wantedOf, type Wanted } from './scaling.ts'
 export type { Attempt, RunRow, StartKey } from './run.ts'
 export { createScheduleAccess } from './schedules/access.ts'
 export { checkDeclared, createDeclarer } from './schedules/declare.ts'

@@ -10,10 +10,11 @@ export const collections: readonly CollectionDefinition[] = [
     name: 'jobs.runs',
     indexes: [
       // The state first although the index has only one: with it the workspaces that wait are read from the index
-      // alone, one step for each (DISTINCT_SCAN), however many runs each of them has.
+      // alone, one step for each (DISTINCT_SCAN), however many runs each of them has. The slot is last: a workspace has
+      // one, and the keeper of a partition sees in the index whose workspaces are its own.
       {
         name: 'waiting',
-        keys: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1, _id: 1 },
+        keys: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1, _id: 1, slot: 1 },
         partialFilterExpression: pending
       },
       {

@@ -23,7 +23,7 @@ interface Collaborators {
   tx: Tx
   clock: Clock
   /** Called in the transaction for each queue that gets a run. */
-  onAdded: (queue: string) => void
+  onAdded: (queue: string, workspaceId: string) => void
 }
 
 export type LetterService = ReturnType<typeof createLetterService>
@@ -69,7 +69,7 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
     await letters.close(session, going.map(({ letter }, i) => ({ ...letter, newRunId: fresh[i]?._id ?? '' })), {
       state: 'replayed', by, at: clock.now()
     })
-    for (const queue of new Set(fresh.map((run) => run.queue))) onAdded(queue)
+    for (const { queue, workspaceId } of fresh) onAdded(queue, workspaceId)
     return {
       matched: open.length,
       replayed: going.map(({ letter }, i) => ({ id: letter._id, runId: fresh[i]?._id ?? '' })),

@@ -31,7 +31,7 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
       waiting: Object.fromEntries(lanes.map((lane, i) => [lane, standing[i]?.count ?? 0])) as Record<Lane, number>,
       live: live.get(queue) ?? 0,
       oldestAgeMs: due.length === 0 ? null : nowMs - Math.min(...due),
-      startsPerMin: sum(here, (worker) => worker.startsPerMin?.[queue] ?? 0),
+      startsPerMin: Math.round(60 * sum(here, (worker) => worker.rates?.[queue]?.startsPerS ?? 0)),
       workers: here.length,
       concurrency: sum(here, (worker) => worker.queues[queue] ?? 0),
       isPaused: mine.some(({ workspaceId }) => workspaceId === null),

@@ -22,6 +22,8 @@ export interface Cancel { reason: string, by: string, at: Date }
 export interface RunRow {
   _id: string
   workspaceId: string
+  /** Hash of the workspace: which partition has the run. */
+  slot: number
   name: string
   v: number
   data: unknown

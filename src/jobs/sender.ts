@@ -7,6 +7,7 @@ import { dedupeFields } from './dedupe.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, scopedKey, seqOf } from './keys.ts'
 import { askedNeeds, begin } from './needs.ts'
+import { slotOf } from './partitions.ts'
 import { checkPayload } from './payload.ts'
 import type { BatchRepository, DedupeRepository, NeedRepository, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
@@ -21,7 +22,7 @@ export interface SenderParts {
   clock: Clock
   isDeclared: (job: string) => boolean
   /** Called in the transaction for each new run that is due at once. */
-  onAdded: (queue: string) => void
+  onAdded: (queue: string, workspaceId: string) => void
   /** What never sees the store. */
   lossy: Pick<JobSender, 'addNow' | 'addNowMany'>
 }
@@ -48,6 +49,7 @@ export function newRun (run: NewRun & Partial<RunRow>): RunRow {
     ...(context?.cause === undefined ? {} : { cause: context.cause }),
     ...(context?.actor === undefined ? {} : { actor: context.actor }),
     ...(context?.trace === undefined ? {} : { trace: context.trace }),
+    slot: slotOf(run.workspaceId),
     ...run
   }
 }
@@ -100,7 +102,7 @@ export function createJobSender (parts: SenderParts): JobSender {
     const { id, state, isNew, dataHash } = kept
     const isOther = dataHash !== run.dataHash && run.dedupe === undefined
     if (!isNew && isOther) throw JobsError.key_reused({ job: run.name, id })
-    if (isNew) onAdded(run.queue)
+    if (isNew) onAdded(run.queue, run.workspaceId)
     return { id, state, isNew }
   }
 
@@ -146,7 +148,7 @@ export function createJobSender (parts: SenderParts): JobSender {
       }
       await backlog.check(first?.workspaceId ?? '', rows.length)
       await runs.insert(session, rows)
-      for (const { queue } of rows.filter(({ state }) => state === 'pending')) onAdded(queue)
+      for (const { queue, workspaceId, state } of rows) if (state === 'pending') onAdded(queue, workspaceId)
       return { id, runs: byNode }
     },
 

@@ -10,7 +10,7 @@ interface Parts {
   known: Pick<Registry, 'subscribers'>
   tx: Tx
   clock: Clock
-  onAdded: (queue: string) => void
+  onAdded: (queue: string, workspaceId: string) => void
   log: Log
 }
 
@@ -60,7 +60,7 @@ export function createSubscriberDuty (parts: Parts) {
       if (!await events.addHearer(session, row._id, hearer.name)) return
       const run = runOf(hearer, toEvent(row), row)
       await runs.add(session, run)
-      onAdded(run.queue)
+      onAdded(run.queue, run.workspaceId)
     })
   }
 

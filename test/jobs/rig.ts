@@ -32,6 +32,7 @@ export interface RigOptions {
   bind?: (app: FastifyInstance) => void
   own?: OwnProcess
   limits?: Partial<RuntimeLimits>
+  partitions?: number
   logLevel?: string
 }
 
@@ -39,7 +40,7 @@ export interface RigOptions {
 export async function rig (
   {
     place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, own, limits,
-    logLevel = 'silent'
+    partitions = 1, logLevel = 'silent'
   }: RigOptions
 ): Promise<FastifyInstance> {
   const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
@@ -52,8 +53,7 @@ export async function rig (
   await app.register(cache, { ...redis, environment: 'test' })
   await app.register(pubsub, redis)
   await app.register(queue, {
-    ...redis, role, groups: role === 'worker' ? groups : [], partitions: 1,
-    ...(own && { own }), ...(limits && { limits })
+    ...redis, role, groups: role === 'worker' ? groups : [], partitions, ...(own && { own }), ...(limits && { limits })
   })
   await app.register(events)
   app.declare({ domain: 'test', ...declared })

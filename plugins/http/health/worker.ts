@@ -1,11 +1,11 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type Server, type ServerResponse } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { answerHealth, type HealthPath } from './answers.ts'
 import { createProbe } from './checks.ts'
 
-/** Readies a worker and opens its small port: `/health/*` and `/metrics` on loopback; closed with the app. */
+/** Readies a worker and opens its small port on loopback, closed with the app: health, `/metrics`, `/scaling`. */
 export async function startWorkerHealth (
   app: FastifyInstance, port: number
 ): Promise<number> {
@@ -18,13 +18,17 @@ export async function startWorkerHealth (
         () => { response.writeHead(500).end() })
       return
     }
+    if (path === '/scaling') {
+      app.scaling().then(
+        (wanted) => { sendJson(response, 'application/json', wanted) }, () => { response.writeHead(503).end() })
+      return
+    }
     if (!isHealthPath(path)) {
       response.writeHead(404).end()
       return
     }
     const { status, body } = answerHealth(path, probe, state)
-    response.writeHead(status, { 'content-type': 'application/health+json', 'cache-control': 'no-store' })
-      .end(JSON.stringify(body))
+    sendJson(response, 'application/health+json', body, status)
   })
   app.addHook('onClose', async () => {
     state.isDraining = true
@@ -36,6 +40,10 @@ export async function startWorkerHealth (
   await once(server, 'listening')
   await probe.start()
   return (server.address() as AddressInfo).port
+}
+
+function sendJson (response: ServerResponse, type: string, body: object, status = 200): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(JSON.stringify(body))
 }
 
 function isHealthPath (path: string): path is HealthPath {

@@ -24,10 +24,11 @@ export interface Ask {
   runs: number
 }
 
-/** Due runs that nothing holds: some of each workspace whose turn comes, the longest due first (P). */
-export function createCandidateRepository (db: Db) {
+/** Due runs of the slots that nothing holds: some of each workspace whose turn comes, the longest due first (P). */
+export function createCandidateRepository (db: Db, slots?: readonly number[]) {
   const rows = db.collection<RunRow>('jobs.runs')
   const coll = rows.collectionName
+  const mine = slots === undefined ? {} : { slot: { $in: [...slots] } }
 
   /**
    * One step of the index for each workspace that waits (its first entry is its oldest run that nothing holds), then
@@ -38,8 +39,8 @@ export function createCandidateRepository (db: Db) {
     return [
       { $match: waiting },
       { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
-      { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
-      { $match: { heldBy: null, runAt: { $lte: now }, ...(without.length > 0 && { _id: { $nin: [...without] } }) } },
+      { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' }, slot: { $first: '$slot' } } },
+      { $match: { heldBy: null, runAt: { $lte: now }, ...mine, ...(without.length > 0 && { _id: { $nin: [...without] } }) } },
       { $set: { turn: { $cond: [{ $gte: ['$_id', { $literal: from }] }, 0, 1] } } },
       { $sort: { turn: 1, _id: 1 } },
       { $limit: workspaces },
@@ -76,7 +77,7 @@ export function createCandidateRepository (db: Db) {
     /** Live runs by queue and workspace. */
     async live (queues: readonly Queue[]): Promise<Array<{ queue: Queue, workspaceId: string, count: number }>> {
       const found = await rows.aggregate<{ _id: { queue: Queue, workspaceId: string }, count: number }>([
-        { $match: { isLive: true, queue: { $in: [...queues] } } },
+        { $match: { isLive: true, queue: { $in: [...queues] }, ...mine } },
         { $group: { _id: { queue: '$queue', workspaceId: '$workspaceId' }, count: { $sum: 1 } } }
       ]).toArray()
       return found.map(({ _id, count }) => ({ ..._id, count }))

@@ -13,15 +13,18 @@ export interface Delivery { id: string, release: number, queue: Queue, lane: Lan
 
 export type RelayRepository = ReturnType<typeof createRelayRepository>
 
-/** What the relay reads and writes (P: of all workspaces); every write is a compare-and-set. */
-export function createRelayRepository (db: Db) {
+/**
+ * What the relay reads and writes (P: of all workspaces, or of those in the slots); every write is a compare-and-set.
+ */
+export function createRelayRepository (db: Db, slots?: readonly number[]) {
   const rows = db.collection<RunRow>('jobs.runs')
+  const mine = slots === undefined ? {} : { slot: { $in: [...slots] } }
 
   return {
     /** Runs that are published or running, by queue. */
     async live (): Promise<Map<string, number>> {
       const counts = await rows.aggregate<{ _id: string, count: number }>([
-        { $match: { isLive: true, ...everyQueue } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
+        { $match: { isLive: true, ...everyQueue, ...mine } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
       ]).toArray()
       return new Map(counts.map(({ _id, count }) => [_id, count]))
     },
@@ -87,7 +90,7 @@ export function createRelayRepository (db: Db) {
 
     /** Lets go of so many that are held for the reason, the longest due first. */
     async freeSome (queue: Queue, reason: string, most: number): Promise<number> {
-      const found = await rows.find({ state: 'pending', queue, lane: { $in: [...lanes] }, heldBy: reason }, {
+      const found = await rows.find({ state: 'pending', queue, lane: { $in: [...lanes] }, heldBy: reason, ...mine }, {
         projection: { _id: 1 }
       }).sort({ runAt: 1 }).limit(most).toArray()
       if (found.length === 0) return 0
@@ -154,7 +157,7 @@ export function createRelayRepository (db: Db) {
     async published (range: { since?: Date, until?: Date }, limit = 5000): Promise<Delivery[]> {
       const publishedAt = { ...(range.since && { $gte: range.since }), ...(range.until && { $lte: range.until }) }
       const found = await rows.find(
-        { isLive: true, ...everyQueue, state: 'published', publishedAt },
+        { isLive: true, ...everyQueue, ...mine, state: 'published', publishedAt },
         { projection: { release: 1, queue: 1, lane: 1 } }
       ).limit(limit).toArray()
       return found.map(({ _id, release, queue, lane }) => ({ id: _id, release, queue, lane }))
@@ -163,7 +166,7 @@ export function createRelayRepository (db: Db) {
     /** Takes back what was published before then and no worker took, though one is free; how many there were. */
     async takeBackWaiting (queue: Queue, until: Date): Promise<number> {
       const { modifiedCount } = await rows.updateMany(
-        { isLive: true, queue, state: 'published', publishedAt: { $lte: until } },
+        { isLive: true, queue, ...mine, state: 'published', publishedAt: { $lte: until } },
         { $set: { state: 'pending', isLive: false, heldBy: null } },
         fast)
       return modifiedCount
@@ -173,7 +176,7 @@ export function createRelayRepository (db: Db) {
     async takeBack (deliveries?: readonly Delivery[]): Promise<number> {
       const change = { $set: { state: 'pending' as const, isLive: false, heldBy: null } }
       if (deliveries === undefined) {
-        return (await rows.updateMany({ isLive: true, ...everyQueue, state: 'published' }, change, fast)).modifiedCount
+        return (await rows.updateMany({ isLive: true, ...everyQueue, ...mine, state: 'published' }, change, fast)).modifiedCount
       }
       let count = 0
       for (const { id, release } of deliveries) {

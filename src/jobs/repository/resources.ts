@@ -12,10 +12,11 @@ export interface Taking { name: string, rev: number, holders: readonly Holder[],
 
 export type ResourceRepository = ReturnType<typeof createResourceRepository>
 
-/** Capacity and who has it (P); every taking is a compare-and-set on `rev`. */
-export function createResourceRepository (db: Db) {
+/** Capacity and who has it (P), and who of the slots waits for it; every taking is a compare-and-set on `rev`. */
+export function createResourceRepository (db: Db, slots?: readonly number[]) {
   const rows = db.collection<ResourceRow>('jobs.resources')
   const runs = db.collection<RunRow>('jobs.runs')
+  const mine = slots === undefined ? {} : { slot: { $in: [...slots] } }
 
   return {
     async all (): Promise<ResourceRow[]> {
@@ -84,7 +85,7 @@ export function createResourceRepository (db: Db) {
     /** Names that waiting runs are held for, with their queues. */
     async wanted (): Promise<Array<{ name: string, queues: string[] }>> {
       const found = await runs.aggregate<{ _id: string, queues: string[] }>([
-        { $match: { state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, heldBy: contested } },
+        { $match: { state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, heldBy: contested, ...mine } },
         { $limit: 10_000 },
         { $project: { queue: 1, names: { $setUnion: [{ $ifNull: ['$resources', []] }, ['$target']] } } },
         { $unwind: '$names' },
@@ -97,7 +98,7 @@ export function createResourceRepository (db: Db) {
     /** Those who wait for the resource, in the order of the contest. */
     async contestants (name: string, limit: number): Promise<Candidate[]> {
       const found = await Promise.all([{ resources: name }, { target: name }].map(async (needs) =>
-        await runs.find({ state: 'pending', ...needs, heldBy: contested }, { projection: shownOfCandidate })
+        await runs.find({ state: 'pending', ...needs, heldBy: contested, ...mine }, { projection: shownOfCandidate })
           .sort({ rank: 1, slotAt: 1, _id: 1 }).limit(limit).toArray()))
       return found.flat() as unknown as Candidate[]
     },

@@ -9,8 +9,8 @@ export interface WorkerRow extends ProcessId {
   queues: Record<string, number>
   /** Names with their versions, as pairs: a name has dots, which a key must not. */
   handles: Array<{ name: string, version: number }>
-  /** Runs that began in the last minute, by queue. */
-  startsPerMin?: Record<string, number>
+  /** Starts and ends a second, and the mean time of a run, by queue, over the last minute. */
+  rates?: Record<string, { startsPerS: number, endsPerS: number, meanRunMs: number }>
   rssBytes: number
   lagMs: number
   seenAt: Date

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { Gauge } from 'prom-client'
+import {
+  canaryEveryMs, createCanaries, createCanaryRepository, createLoadRepository, createRunRepository, usedQueues
+} from '../../src/jobs/index.ts'
+import type { LeaseTurn } from '../../src/kernel/index.ts'
+
+const everyMs = 10_000
+
+export const watchLease = 'jobs.watch'
+
+/** The loop of one process of the installation: figures of the backlog every ten seconds, canaries every fifty. */
+export function createWatch (app: FastifyInstance, onAdded: (queue: string, workspaceId: string) => void) {
+  const { db, clock, tx, log } = app
+  const load = createLoadRepository(db)
+  const gauges = createGauges(app)
+  const used = () => usedQueues(app.registry)
+
+  async function measure (): Promise<void> {
+    const now = clock.now()
+    const [live, held, oldest] = await Promise.all([load.live(), load.held(), load.oldest(used(), now)])
+    gauges.clear()
+    for (const [queue, count] of live) gauges.live.set({ queue }, count)
+    for (const { queue, reason, count } of held) gauges.held.set({ queue, reason }, count)
+    for (const { queue, lane, runAt } of oldest) {
+      gauges.oldest.set({ queue, lane }, (now.getTime() - runAt.getTime()) / 1000)
+    }
+  }
+
+  return async ({ signal }: LeaseTurn): Promise<void> => {
+    const canaries = createCanaries({
+      canaries: createCanaryRepository(db), runs: createRunRepository(db), events: app.events, tx, clock, onAdded,
+      queues: used
+    })
+    let nextMs = performance.now() + canaryEveryMs
+    async function turn (): Promise<void> {
+      await measure()
+      if (performance.now() < nextMs && !await canaries.isDue()) return
+      nextMs = performance.now() + canaryEveryMs
+      await canaries.turn()
+    }
+    while (!signal.aborted) {
+      await turn().catch((err: unknown) => { log.warn({ err }, 'a turn of the watch failed') })
+      await sleep(everyMs, undefined, { signal }).catch(() => undefined)
+    }
+    // Another process goes on with them.
+    gauges.clear()
+  }
+}
+
+function createGauges ({ metrics }: FastifyInstance) {
+  const registers = [metrics]
+  const live = new Gauge({
+    name: 'switchyard_jobs_live', help: 'Runs that are published or at work', labelNames: ['queue'], registers
+  })
+  const held = new Gauge({
+    name: 'switchyard_jobs_held', help: 'Waiting runs that something holds', labelNames: ['queue', 'reason'], registers
+  })
+  const oldest = new Gauge({
+    name: 'switchyard_jobs_oldest_seconds',
+    help: 'Age of the oldest due run that nothing holds',
+    labelNames: ['queue', 'lane'],
+    registers
+  })
+  return {
+    live,
+    held,
+    oldest,
+    clear () { for (const gauge of [live, held, oldest]) gauge.reset() }
+  }
+}

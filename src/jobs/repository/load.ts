@@ -1,0 +1,60 @@
+import type { Db } from 'mongodb'
+import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
+import type { RunRow } from '../run.ts'
+
+/** More are not counted: the answer is the same. */
+const most = 100_000
+const allLanes = { $in: [...lanes] }
+/** Holds that another worker ends; what waits for a target or a serial is not helped by one. */
+const freeHolds: Array<string | null> = [null, 'no_worker']
+const helped = { $in: freeHolds }
+
+export interface HeldCount { queue: Queue, reason: string, count: number }
+
+export interface OldestOf { queue: Queue, lane: Lane, runAt: Date }
+
+export type LoadRepository = ReturnType<typeof createLoadRepository>
+
+/** How much work there is (P: of all workspaces); every answer comes from an index and is bounded. */
+export function createLoadRepository (db: Db) {
+  const rows = db.collection<RunRow>('jobs.runs')
+  const waiting = (queue: Queue, until: Date) =>
+    ({ state: 'pending' as const, queue, lane: allLanes, heldBy: helped, runAt: { $lte: until } })
+
+  return {
+    /** Due runs that another worker could take, at most 100,000. */
+    async due (queue: Queue, now: Date): Promise<number> {
+      return await rows.countDocuments(waiting(queue, now), { limit: most })
+    },
+
+    async isDueUntil (queue: Queue, until: Date): Promise<boolean> {
+      return await rows.findOne(waiting(queue, until), { projection: { _id: 1 } }) !== null
+    },
+
+    /** Runs that are published or at work, by queue. */
+    async live (): Promise<Map<string, number>> {
+      const counts = await rows.aggregate<{ _id: string, count: number }>([
+        { $match: { isLive: true, queue: { $in: [...queues] } } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
+      ]).toArray()
+      return new Map(counts.map(({ _id, count }) => [_id, count]))
+    },
+
+    /** Pending runs that are held, by queue and reason; of the first 100,000. */
+    async held (): Promise<HeldCount[]> {
+      const counts = await rows.aggregate<{ _id: { queue: Queue, reason: string }, count: number }>([
+        { $match: { state: 'pending', queue: { $in: [...queues] }, lane: allLanes, heldBy: { $gt: '' } } },
+        { $limit: most },
+        { $group: { _id: { queue: '$queue', reason: '$heldBy' }, count: { $sum: 1 } } }
+      ]).toArray()
+      return counts.map(({ _id, count }) => ({ ..._id, count }))
+    },
+
+    /** Since when the oldest due run of each queue and lane waits that nothing holds. */
+    async oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
+      const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => await rows.findOne(
+        { state: 'pending', queue, lane, heldBy: null, runAt: { $lte: now } },
+        { projection: { queue: 1, lane: 1, runAt: 1 }, sort: { runAt: 1, _id: 1 } }))))
+      return found.flatMap((run) => run === null ? [] : [{ queue: run.queue, lane: run.lane, runAt: run.runAt }])
+    }
+  }
+}
