@@ -1,3 +1,5 @@
+import type { QueueMetrics } from './metrics.ts'
+
 const bucketMs = 10_000
 const buckets = 6
 
@@ -44,6 +46,21 @@ export function createRates (nowMs: () => number = () => performance.now()) {
         if (ring.size > 0) rates[queue] = { startsPerS: sum('starts') / overS, endsPerS: ends / overS, meanRunMs }
       }
       return rates
+    }
+  }
+}
+
+/** The same metrics, which tell the rates of every start and end. */
+export function countedBy (rates: ReturnType<typeof createRates>, metrics: QueueMetrics): QueueMetrics {
+  return {
+    ...metrics,
+    started (run) {
+      rates.started(run.queue)
+      metrics.started(run)
+    },
+    ended (run, cause, startedMs) {
+      rates.ended(run.queue, performance.now() - startedMs)
+      metrics.ended(run, cause, startedMs)
     }
   }
 }

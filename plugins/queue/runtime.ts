@@ -12,9 +12,8 @@ import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
-import type { QueueMetrics } from './metrics.ts'
 import type { Partitions, Share } from './partitions.ts'
-import { createRates } from './rates.ts'
+import { countedBy, createRates } from './rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
 import { tellWorkers } from './wake.ts'
@@ -49,17 +48,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     onSolo: metrics.solo
   })
   const rates = createRates()
-  const counted: QueueMetrics = {
-    ...metrics,
-    started (run) {
-      rates.started(run.queue)
-      metrics.started(run)
-    },
-    ended (run, cause, startedMs) {
-      rates.ended(run.queue, performance.now() - startedMs)
-      metrics.ended(run, cause, startedMs)
-    }
-  }
+  const counted = countedBy(rates, metrics)
   const { claims, workers, starts, places, executor } = buildExecutor(app, {
     bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })
@@ -133,31 +122,25 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     }, ms).unref())
   }
 
-  /** Queues of the groups that a declared job or subscriber uses: each costs a blocking connection. */
-  function wanted (): Queue[] {
-    const used = usedQueues(app.registry)
-    return queuesOf(groups).filter((queue) => used.includes(queue))
-  }
-
   return {
     async start (): Promise<void> {
-      const queues = wanted()
+      const used = usedQueues(app.registry)
+      // Each costs a blocking connection.
+      const queues = queuesOf(groups).filter((queue) => used.includes(queue))
       if (queues.length === 0) return
       // Known before the first start: one more of a kind would cost another process.
       quarantine.set(await poison.poisoned())
-      for (const [queue, share] of queues.flatMap((queue) => partitions.sharesOf(queue).map((one) => [queue, one] as const))) {
-        consumers.push(createConsumer({
+      for (const queue of queues) {
+        consumers.push(...partitions.sharesOf(queue).map((share) => createConsumer({
           queue, connection, share, starts, executor, runLossy, deliverAgain, log,
           onSilent: () => { leave(`the consumer of ${queue} starts nothing although work is there`) }
-        }))
+        })))
       }
       if (own !== undefined) watchdog = startWatchdog({ limitMs: loopMs })
       guard.start()
       await see()
       tellWorkers(app.bus)
       await places.load()
-      await places.load()
-      every(1000, places.load)
       every(seenEveryMs, see)
       every(1000, places.load)
       every(1000, async () => { for (const consumer of consumers) await consumer.watch() })

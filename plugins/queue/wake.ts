@@ -53,7 +53,7 @@ export function createWaker (
     }
   })
   return {
-    onAdded: (queue, workspaceId) => { leaveNote(note, workspaceId === undefined ? { queue } : { queue, workspaceId }) },
+    onAdded: (queue, workspaceId) => { leaveNote(note, { queue, ...(workspaceId !== undefined && { workspaceId }) }) },
     send
   }
 }

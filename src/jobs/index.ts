@@ -44,17 +44,16 @@ export {
 } from './resources.ts'
 export {
   createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,
-  createClaimRepository,
-  createClearingRepository, createControlRepository, createDedupeRepository, createDumpRepository, createEventPages,
-  createEventRepository, createLeaseRepository, createLetterRepository, createLoadRepository, createNeedRepository, createPauseRepository,
-  createPoisonRepository, createProjectionRepository, createRelayRepository, createReportRepository,
-  createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository,
-  createScheduleRepository, createShareRepository, createSlotRepository,
-  createSubscriberRepository, createWorkerRepository,
+  createClaimRepository, createClearingRepository, createControlRepository, createDedupeRepository,
+  createDumpRepository, createEventPages, createEventRepository, createLeaseRepository, createLetterRepository,
+  createLoadRepository, createNeedRepository, createPauseRepository, createPoisonRepository,
+  createProjectionRepository, createRelayRepository, createReportRepository, createResourceRepository,
+  createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
+  createSlotRepository, createSubscriberRepository, createWorkerRepository,
   type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
-  type LeaseRepository, type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
-  type ResourceRepository, type ScheduleRepository, type Share, type ShareRepository, type SlotRepository,
-  type StartOfRun, type WorkerRepository, type WorkerRow
+  type LeaseRepository, type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository,
+  type RelayRepository, type ResourceRepository, type RunRepository, type ScheduleRepository, type Share,
+  type ShareRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'

@@ -36,13 +36,13 @@ export interface RigOptions {
   logLevel?: string
 }
 
+const usual = {
+  role: 'worker', groups: ['io', 'cpu', 'keeper'], declared: {}, bind: () => undefined, partitions: 1, logLevel: 'silent'
+} as const
+
 /** An app of the lower floors, ready. */
-export async function rig (
-  {
-    place, role = 'worker', groups = ['io', 'cpu', 'keeper'], host, declared = {}, bind, own, limits,
-    partitions = 1, logLevel = 'silent'
-  }: RigOptions
-): Promise<FastifyInstance> {
+export async function rig (options: RigOptions): Promise<FastifyInstance> {
+  const { place, role, groups, host, declared, bind, own, limits, partitions, logLevel } = { ...usual, ...options }
   const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
   const redis = { url: place.redisUrl, prefix: place.name }
   await app.register(telemetry, { role, version: '0' })
@@ -58,7 +58,7 @@ export async function rig (
   await app.register(events)
   app.declare({ domain: 'test', ...declared })
   if (role === 'worker') await app.register(jobsWorkers)
-  bind?.(app)
+  bind(app)
   await app.after()
   await migrate({ url: place.mongoUrl, database: place.name }, app.registry.collections.values())
   await app.ready()

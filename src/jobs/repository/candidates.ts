@@ -39,8 +39,16 @@ export function createCandidateRepository (db: Db, slots?: readonly number[]) {
     return [
       { $match: waiting },
       { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
-      { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' }, slot: { $first: '$slot' } } },
-      { $match: { heldBy: null, runAt: { $lte: now }, ...mine, ...(without.length > 0 && { _id: { $nin: [...without] } }) } },
+      {
+        $group: {
+          _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' }, slot: { $first: '$slot' }
+        }
+      },
+      {
+        $match: {
+          heldBy: null, runAt: { $lte: now }, ...mine, ...(without.length > 0 && { _id: { $nin: [...without] } })
+        }
+      },
       { $set: { turn: { $cond: [{ $gte: ['$_id', { $literal: from }] }, 0, 1] } } },
       { $sort: { turn: 1, _id: 1 } },
       { $limit: workspaces },

@@ -176,7 +176,8 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
     async takeBack (deliveries?: readonly Delivery[]): Promise<number> {
       const change = { $set: { state: 'pending' as const, isLive: false, heldBy: null } }
       if (deliveries === undefined) {
-        return (await rows.updateMany({ isLive: true, ...everyQueue, ...mine, state: 'published' }, change, fast)).modifiedCount
+        const published = { isLive: true, ...everyQueue, ...mine, state: 'published' as const }
+        return (await rows.updateMany(published, change, fast)).modifiedCount
       }
       let count = 0
       for (const { id, release } of deliveries) {

@@ -85,7 +85,11 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
     /** Names that waiting runs are held for, with their queues. */
     async wanted (): Promise<Array<{ name: string, queues: string[] }>> {
       const found = await runs.aggregate<{ _id: string, queues: string[] }>([
-        { $match: { state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, heldBy: contested, ...mine } },
+        {
+          $match: {
+            state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, heldBy: contested, ...mine
+          }
+        },
         { $limit: 10_000 },
         { $project: { queue: 1, names: { $setUnion: [{ $ifNull: ['$resources', []] }, ['$target']] } } },
         { $unwind: '$names' },
