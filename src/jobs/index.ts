@@ -40,7 +40,7 @@ export { createRecurrence } from './recurrence.ts'
 export { createReportService, type ReportService } from './reports/service.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  allot, contestOrder, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
+  allot, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
   createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,

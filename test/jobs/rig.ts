@@ -37,7 +37,8 @@ export interface RigOptions {
 }
 
 const usual = {
-  role: 'worker', groups: ['io', 'cpu', 'keeper'], declared: {}, bind: () => undefined, partitions: 1, logLevel: 'silent'
+  role: 'worker', groups: ['io', 'cpu', 'keeper'], declared: {}, bind: () => undefined, partitions: 1,
+  logLevel: 'silent'
 } as const
 
 /** An app of the lower floors, ready. */

@@ -6,9 +6,11 @@ import { proofs as letters } from './jobs/letters.ts'
 import { proofs as poison } from './jobs/poison.ts'
 import { proofs as policy } from './jobs/redis-policy.ts'
 import { proofs as runtime } from './jobs/runtime.ts'
+import { proofs as scale } from './jobs/scale.ts'
 import { proofs as schedules } from './jobs/schedules.ts'
+import { proofs as standing } from './jobs/standing.ts'
 
-const all = { ...fair, ...fetch, ...letters, ...poison, ...policy, ...runtime, ...schedules }
+const all = { ...fair, ...fetch, ...letters, ...poison, ...policy, ...runtime, ...scale, ...schedules, ...standing }
 
 export const proofs: Proofs = Object.fromEntries(
   Object.entries(all).toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1))))
