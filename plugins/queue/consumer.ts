@@ -1,10 +1,11 @@
 import { UnrecoverableError, Worker, type Job } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { rhythms } from '../../src/jobs/index.ts'
+import { rhythms, type RunRow } from '../../src/jobs/index.ts'
 import type { Log, Queue } from '../../src/kernel/index.ts'
 import type { Starts } from './claims.ts'
 import type { Executor } from './execute.ts'
 import type { Share } from './partitions.ts'
+import { createGate } from './gate.ts'
 import { LossyRetry, lossyBackoff, lossyName, lossyStarts, type LossyPayload } from './lossy.ts'
 
 const kept = { age: 3600, count: 1000 }
@@ -43,13 +44,16 @@ export function createConsumer (parts: Parts) {
   let reconnectedMs = performance.now()
   let isClosing = false
   let busy = 0
+  /** Outcomes on their way to the store whose deliveries are acknowledged. */
+  let unwritten = 0
+  const gate = createGate(() => concurrency)
   let worker = build()
 
   function build (): Worker<Payload | LossyPayload> {
     const built = new Worker<Payload | LossyPayload>(queue, work, {
       connection,
       prefix,
-      concurrency,
+      concurrency: concurrency + gate.ahead(),
       lockDuration: lockMs,
       stalledInterval: stallMs,
       maxStalledCount: 1,
@@ -96,13 +100,38 @@ export function createConsumer (parts: Parts) {
       const { r: id, n: release } = job.data as Payload
       const run = await starts.claim(id, release, job.attemptsStarted > 1)
       if (run === undefined) return 'stale'
-      const { isDone, cause, code } = await executor.execute(run, lost.signal)
-      if (!isDone) throw new UnrecoverableError(`${cause} ${code}`)
-      return cause
+      return await acknowledged(run, lost.signal)
     } finally {
       held.delete(job.id ?? '')
       busy--
+      adjust()
     }
+  }
+
+  /** Ends the delivery beside the write of its outcome, unless too many of those are on their way. */
+  async function acknowledged (run: RunRow, lost: AbortSignal): Promise<string> {
+    return await new Promise((resolve, reject: (reason: unknown) => void) => {
+      let isAhead = false
+      function onHandled (): void {
+        if (unwritten >= 4 * concurrency) return
+        isAhead = true
+        unwritten++
+        resolve('done')
+      }
+      executor.execute(run, { lost, gate, onHandled }).then(({ isDone, cause, code }) => {
+        if (isDone) resolve(cause)
+        else reject(new UnrecoverableError(`${cause} ${code}`))
+      }).catch((err: unknown) => {
+        if (isAhead) log.warn({ err, run: run._id }, 'the outcome of a run was not written')
+        reject(err)
+      }).finally(() => { if (isAhead) unwritten-- })
+    })
+  }
+
+  /** Takes as much from Redis as there are places and as may be claimed ahead. */
+  function adjust (): void {
+    const next = concurrency + gate.ahead()
+    if (worker.concurrency !== next) worker.concurrency = next
   }
 
   return {
@@ -125,7 +154,6 @@ export function createConsumer (parts: Parts) {
       const old = worker
       lastStartMs = nowMs
       worker = build()
-      worker.concurrency = concurrency
       old.close(true).catch((err: unknown) => { log.debug({ err, queue }, 'old queue worker') })
     },
 
@@ -134,7 +162,7 @@ export function createConsumer (parts: Parts) {
     concurrency: () => concurrency,
     setConcurrency (next: number): void {
       concurrency = next
-      worker.concurrency = next
+      adjust()
     },
 
     /** Takes no more work. */

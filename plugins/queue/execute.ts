@@ -2,6 +2,7 @@ import type { JobContext, JobSender, Log } from '../../src/kernel/index.ts'
 import { RunAborted, classify, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
 import { createJobContext, maxResultBytes, sizeOf } from './job-context.ts'
 import type { RunPlaces } from './run-places.ts'
+import type { Gate } from './gate.ts'
 import { createTogether, type Together } from './together.ts'
 import { createOutcomes, type Ended, type OutcomeParts, type Started } from './outcomes.ts'
 import { createTimer, settle } from './settle.ts'
@@ -9,6 +10,17 @@ import type { SoloStarts } from './solo-starts.ts'
 
 /** So many runs of one serial follow each other in one place; then others have their turn. */
 const longestRow = 50
+/** What is claimed ahead and finds no place for so long goes back: its handlers are slower than they were. */
+const mostWaitMs = 1000
+
+/** What a delivery gives its run. */
+interface Place {
+  /** Aborts when the lock of the delivery is lost. */
+  lost?: AbortSignal
+  gate?: Gate
+  /** The handler did its work, and what became of it is on its way to the store. */
+  onHandled?: () => void
+}
 
 /** What a name does in this process. */
 export interface Bound {
@@ -46,15 +58,22 @@ export function createExecutor (parts: ExecuteParts) {
   let isDraining = false
   let isStopping = false
 
-  /**
-   * The run of a delivery, then those that waited for its serial: they need no release, and Redis not at all. `lost`
-   * aborts when the lock of the delivery is lost.
-   */
-  async function execute (run: RunRow, lost?: AbortSignal): Promise<Ended> {
+  /** The run of a delivery, then those that waited for its serial: they need no release, and Redis not at all. */
+  async function execute (run: RunRow, { lost, gate, onHandled }: Place = {}): Promise<Ended> {
     let isDone = false
+    let enteredMs: number | undefined
+    function leave (): void {
+      if (enteredMs !== undefined) gate?.leave(performance.now() - enteredMs)
+      enteredMs = undefined
+    }
     rows++
     try {
-      const delivered = await start(run, lost)
+      if (gate !== undefined && !await gate.enter(mostWaitMs)) return await outcomes.giveBack(run)
+      enteredMs = performance.now()
+      const delivered = await start(run, lost, run.serial !== undefined ? undefined : () => {
+        leave()
+        onHandled?.()
+      })
       isDone = delivered.isDone
       await places.giveBack(run)
       for (let count = 1; isDone && count < longestRow && !isDraining && lost?.aborted !== true; count++) {
@@ -64,6 +83,7 @@ export function createExecutor (parts: ExecuteParts) {
       }
       return delivered
     } finally {
+      leave()
       rows--
       wake({
         // A run that did not end well may be due again.
@@ -80,7 +100,7 @@ export function createExecutor (parts: ExecuteParts) {
     return bound !== undefined && run.v <= bound.version && run.crashes === 0 && places.mayFollow(run)
   }
 
-  async function start (run: RunRow, lost?: AbortSignal): Promise<Ended> {
+  async function start (run: RunRow, lost?: AbortSignal, onHandled?: () => void): Promise<Ended> {
     const startedMs = performance.now()
     const abort = new AbortController()
     const onLost = (): void => { abort.abort(new RunAborted('lock_lost')) }
@@ -88,7 +108,7 @@ export function createExecutor (parts: ExecuteParts) {
     metrics.started(run)
     active.set(run._id, abort)
     try {
-      const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort)
+      const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort, onHandled)
       metrics.ended(run, ended.cause, startedMs)
       return ended
     } finally {
@@ -97,7 +117,7 @@ export function createExecutor (parts: ExecuteParts) {
     }
   }
 
-  async function attempt (started: Started, abort: AbortController): Promise<Ended> {
+  async function attempt (started: Started, abort: AbortController, onHandled?: () => void): Promise<Ended> {
     const { run } = started
     const bound = boundOf(run.name)
     if (isStopping) return await outcomes.fail(started, new RunAborted('shutdown'), false)
@@ -119,18 +139,23 @@ export function createExecutor (parts: ExecuteParts) {
       return await outcomes.bury(started, { ...classify(error, clock.ms()), cause: 'contract' }, error)
     }
     if (solo?.needs(run) === true) return await solo.start(started, abort.signal, bound, outcomes)
-    return await handle(started, abort, bound, data)
+    return await handle(started, { abort, bound, data, onHandled })
   }
 
-  async function handle (started: Started, abort: AbortController, bound: Bound, data: unknown): Promise<Ended> {
+  async function handle (
+    started: Started,
+    { abort, bound, data, onHandled }: {
+      abort: AbortController, bound: Bound, data: unknown, onHandled: (() => void) | undefined
+    }
+  ): Promise<Ended> {
     const { run, key } = started
     if (bound.together !== undefined && run.starts === 1 && await finishTogether(started, data, bound.together)) {
       return { isDone: true, cause: 'done', code: '' }
     }
-    const log = logOf(run)
+    const logOf = once(() => logFor(run))
     const timer = createTimer(bound.policy, () => { abort.abort(new RunAborted('timeout')) })
     const context = createJobContext(
-      { claims, tx, clock, log, publish, jobs }, { run, key, abort, onAlive: timer.onAlive }, data)
+      { claims, tx, clock, logOf, publish, jobs }, { run, key, abort, onAlive: timer.onAlive }, data)
     const settled = await settle({
       context: contextOf(run, abort.signal),
       work: async () => await bound.run(context.ctx),
@@ -143,8 +168,11 @@ export function createExecutor (parts: ExecuteParts) {
     if ('error' in settled && !isCommitted) {
       return await outcomes.fail(started, settled.error, Object.keys(context.steps).length > 0)
     }
-    if ('error' in settled) log.warn({ err: settled.error }, 'the handler failed after its commit, which counts')
-    else if (!isCommitted) await starts.end(key, { kind: 'done', ...resultOf(settled.result, log) })
+    if ('error' in settled) logOf().warn({ err: settled.error }, 'the handler failed after its commit, which counts')
+    else {
+      onHandled?.()
+      if (!isCommitted) await starts.end(key, { kind: 'done', ...resultOf(settled.result, logOf) })
+    }
     finished(run, hasProgress)
     return { isDone: true, cause: 'done', code: '' }
   }
@@ -154,7 +182,7 @@ export function createExecutor (parts: ExecuteParts) {
     if (run.target !== undefined) wake({ queues: [], targets: [run.target] })
   }
 
-  function logOf ({ _id, name, trace }: RunRow): Log {
+  function logFor ({ _id, name, trace }: RunRow): Log {
     return parts.log.child?.({ run: _id, job: name, trace }) ?? parts.log
   }
 
@@ -189,9 +217,14 @@ function contextOf ({ _id: id, attempt, trace, actor }: RunRow, signal: AbortSig
   }
 }
 
-function resultOf (result: unknown, log: Log): { result?: unknown } {
+function once<T> (make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
+}
+
+function resultOf (result: unknown, logOf: () => Log): { result?: unknown } {
   if (result === undefined) return {}
   if (sizeOf(result) <= maxResultBytes) return { result }
-  log.error({}, `a result over ${maxResultBytes} bytes is not kept`)
+  logOf().error({}, `a result over ${maxResultBytes} bytes is not kept`)
   return {}
 }

@@ -14,7 +14,8 @@ interface Parts {
   claims: ClaimRepository
   tx: Tx
   clock: Clock
-  log: Log
+  /** Made at its first use: most runs say nothing. */
+  logOf: () => Log
   jobs: JobSender
   /** Publishes to whoever watches the run. */
   publish: (run: RunRow, progress: Progress) => void
@@ -29,13 +30,13 @@ export interface Start {
 }
 
 /** The context of one start, and what the runtime needs to know of it afterwards. */
-export function createJobContext ({ claims, tx, clock, log, jobs, publish }: Parts, start: Start, data: unknown) {
+export function createJobContext ({ claims, tx, clock, logOf, jobs, publish }: Parts, start: Start, data: unknown) {
   const { run, key, abort, onAlive } = start
   const state = { isCommitted: false, hasProgress: false }
   const progress = throttle(async (value: Progress) => {
     publish(run, value)
     if (!await claims.setProgress(key, value, clock.now())) superseded()
-  }, log)
+  }, logOf)
 
   function superseded (): never {
     const error = new RunAborted('superseded')
@@ -67,7 +68,7 @@ export function createJobContext ({ claims, tx, clock, log, jobs, publish }: Par
     signal: abort.signal,
     attempt: run.attempt,
     deadlineAt: run.deadlineAt ?? null,
-    log,
+    get log () { return logOf() },
     progress (value) {
       state.hasProgress = true
       onAlive()
@@ -132,7 +133,7 @@ function checkSize (what: string, value: unknown): void {
 }
 
 /** The first value leaves at once, later ones at most two a second; `settle` sends the last one. */
-function throttle (send: (value: Progress) => Promise<void>, log: Log) {
+function throttle (send: (value: Progress) => Promise<void>, logOf: () => Log) {
   let held: Progress | undefined
   let timer: NodeJS.Timeout | undefined
   let sending: Promise<void> = Promise.resolve()
@@ -143,7 +144,7 @@ function throttle (send: (value: Progress) => Promise<void>, log: Log) {
     if (value === undefined) return
     held = undefined
     timer = setTimeout(leave, progressMs)
-    sending = send(value).catch((err: unknown) => { log.debug({ err }, 'progress was not written') })
+    sending = send(value).catch((err: unknown) => { logOf().debug({ err }, 'progress was not written') })
   }
 
   return {

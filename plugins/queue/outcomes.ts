@@ -129,7 +129,13 @@ export function createOutcomes (parts: OutcomeParts) {
     return maxAgeMs !== undefined && clock.ms() + afterMs - run.createdAt.getTime() > maxAgeMs
   }
 
-  return { fail, again, bury, cancel, expire }
+  /** Back to pending without a start that counts. */
+  async function giveBack (run: RunRow): Promise<Ended> {
+    const key = { id: run._id, fence: run.fence, claim: run.claim ?? '' }
+    return await again({ run, key }, 0, { cause: 'shutdown', code: 'no_place', message: '' })
+  }
+
+  return { fail, again, bury, cancel, expire, giveBack }
 }
 
 export type Outcomes = ReturnType<typeof createOutcomes>

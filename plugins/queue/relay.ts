@@ -24,6 +24,9 @@ interface Parts {
   onPublished: (queue: string, count: number) => void
 }
 
+/** So long the starts of a queue are counted before its window follows them. */
+const rateMs = 250
+
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
   const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
@@ -154,7 +157,7 @@ export function createRelay (parts: Parts) {
     const rate = starts.get(queue) ?? { sinceMs: nowMs, count: 0, perSec: 0 }
     starts.set(queue, rate)
     rate.count += sent.length
-    if (nowMs - rate.sinceMs < 1000) return
+    if (nowMs - rate.sinceMs < rateMs) return
     Object.assign(rate, { perSec: rate.count * 1000 / (nowMs - rate.sinceMs), sinceMs: nowMs, count: 0 })
     choice.setRate(queue, rate.perSec)
   }

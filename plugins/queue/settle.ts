@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { RunAborted, type RunPolicy } from '../../src/jobs/index.ts'
 import { withContext, type Context } from '../../src/kernel/index.ts'
 
@@ -20,8 +19,7 @@ export async function settle (waiting: Waiting): Promise<Settled> {
   const { context, work } = waiting
   const { signal } = context
   try {
-    const handled = withContext(context, work)
-    const result = await Promise.race([handled, givenUp(waiting, handled)])
+    const result = await handledOrGivenUp(waiting, withContext(context, work))
     // What nobody wants any more did not succeed, whatever its handler made of the signal.
     return isCancelled(signal) ? { error: signal.reason } : { result }
   } catch (error) {
@@ -33,24 +31,24 @@ function isCancelled ({ reason }: AbortSignal): boolean {
   return reason instanceof RunAborted && reason.reason === 'cancelled'
 }
 
-/** Ends the wait for a handler that ignores its signal; the fence stops what it still writes. */
-async function givenUp (
+/** What the handler says, or the end of the wait for one that ignores its signal; the fence stops what it still writes. */
+async function handledOrGivenUp (
   { context: { signal }, giveUpMs, onIgnored }: Waiting, handled: Promise<unknown>
-): Promise<never> {
-  const isSettled = handled.then(() => true, () => true)
-  const isAborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => { resolve() }, { once: true })
+): Promise<unknown> {
+  return await new Promise((resolve, reject: (reason: unknown) => void) => {
+    let timer: NodeJS.Timeout | undefined
+    function giveUp (): void {
+      if (signal.reason instanceof RunAborted) onIgnored(signal.reason.reason)
+      reject(signal.reason)
+    }
+    function onAbort (): void { timer = setTimeout(giveUp, giveUpMs) }
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    handled.then(resolve, reject).finally(() => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    })
   })
-  await Promise.race([isSettled, isAborted])
-  const timer = new AbortController()
-  const isLate = sleep(giveUpMs, false, { signal: timer.signal }).catch(() => false)
-  if (await Promise.race([isSettled, isLate])) {
-    timer.abort()
-    return await new Promise<never>(() => undefined)
-  }
-  if (signal.reason instanceof RunAborted) onIgnored(signal.reason.reason)
-  throw signal.reason
 }
 
 /** The timer of one start; told progress restarts it where the queue says so. */

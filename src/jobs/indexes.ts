@@ -74,7 +74,13 @@ export const collections: readonly CollectionDefinition[] = [
         partialFilterExpression: { 'cause.kind': 'schedule', state: 'dead' }
       },
       // Set when a run ends: done 7 days, cancelled and expired 30. Dead runs stay until their letter is closed.
-      { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }
+      {
+        name: 'expire',
+        keys: { expireAt: 1 },
+        expireAfterSeconds: 0,
+        // What is not over has no entry: each one costs every run a write more.
+        partialFilterExpression: { expireAt: { $exists: true } }
+      }
     ]
   },
   {

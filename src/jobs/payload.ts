@@ -6,6 +6,7 @@ import { JobsError } from './errors.ts'
 
 const maxBytes = 32 * 1024
 const compiled = new WeakMap<TSchema, ReturnType<typeof Compile>>()
+const closed = new WeakMap<TSchema, boolean>()
 
 /** Refuses data that is not exactly of its schema, or too large. Throws `schema_mismatch`, `data_too_large`. */
 export function checkPayload (name: string, schema: TSchema, data: unknown): void {
@@ -26,8 +27,10 @@ export function readPayload (
     const lift = job.upcast?.[v] as ((data: unknown) => unknown) | undefined
     if (lift !== undefined) lifted = lift(lifted)
   }
-  const cleaned = Clean(job.data, Clone(lifted))
   const check = compiledOf(job.data)
+  // Nothing to drop: what a closed schema lets pass has no unknown members.
+  if (isClosed(job.data) && check.Check(lifted)) return lifted
+  const cleaned = Clean(job.data, Clone(lifted))
   if (!check.Check(cleaned)) throw mismatch(job.name, problemsOf(check.Errors(cleaned)))
   return cleaned
 }
@@ -39,6 +42,34 @@ function compiledOf (schema: TSchema): ReturnType<typeof Compile> {
     compiled.set(schema, check)
   }
   return check
+}
+
+/** Whether the schema lets no unknown member pass, at any depth. */
+function isClosed (schema: TSchema): boolean {
+  let is = closed.get(schema)
+  if (is === undefined) closed.set(schema, is = isClosedShape(schema as Shape))
+  return is
+}
+
+interface Shape {
+  type?: string
+  properties?: Record<string, TSchema>
+  patternProperties?: Record<string, TSchema>
+  additionalProperties?: unknown
+  items?: TSchema
+  anyOf?: TSchema[]
+  const?: unknown
+  enum?: unknown[]
+}
+
+function isClosedShape ({ type, properties = {}, patternProperties = {}, ...shape }: Shape): boolean {
+  if (type === 'object') {
+    const members = [...Object.values(properties), ...Object.values(patternProperties)]
+    return shape.additionalProperties === false && members.every(isClosed)
+  }
+  if (type === 'array') return shape.items !== undefined && !Array.isArray(shape.items) && isClosed(shape.items)
+  if (shape.anyOf !== undefined) return shape.anyOf.every(isClosed)
+  return type !== undefined || 'const' in shape || 'enum' in shape
 }
 
 function mismatch (name: string, errors: FieldProblem[]): Error {

@@ -1,5 +1,8 @@
 import { lanes, type Lane } from '../kernel/index.ts'
 
+/** A worker that claims ahead and acknowledges beside its writes has this much of a hot queue on its way. */
+const windowS = 0.4
+
 const weights: Record<Lane, number> = { interactive: 8, default: 3, bulk: 1 }
 
 export interface WindowInput {
@@ -15,7 +18,7 @@ export function freePlaces (
   { concurrency, startsPerSec, live }: WindowInput
 ): { free: number, extra: number, size: number } {
   if (concurrency === 0) return { free: 0, extra: 0, size: 0 }
-  const size = Math.max(10, 3 * concurrency, Math.ceil(startsPerSec * 0.2))
+  const size = Math.max(10, 3 * concurrency, Math.ceil(startsPerSec * windowS))
   const free = Math.max(0, size - live)
   const isWorthIt = free >= size / 3 || live < concurrency
   return { free: isWorthIt ? free : 0, extra: Math.max(0, Math.ceil(size * 1.25) - live), size }
