@@ -58,7 +58,11 @@ export function createLossySender ({ redis, homeOf, isDeclared, onDropped, log }
     try {
       if (redis.status !== 'ready') throw new Error('Redis is away')
       for (const [prefix, group] of Map.groupBy(jobs, ({ data: { w } }) => homeOf(job.queue, w))) {
-        await (await queueOf(job.queue, prefix)).addBulk(group)
+        const queue = await queueOf(job.queue, prefix)
+        const [one] = group
+        // A bulk is a pipeline of its own: for one job that is twice the work.
+        if (group.length === 1 && one !== undefined) await queue.add(one.name, one.data, one.opts)
+        else await queue.addBulk(group)
       }
       return jobs.map(({ opts: { jobId } }) => jobId)
     } catch (err) {
