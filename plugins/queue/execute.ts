@@ -16,11 +16,13 @@ const mostWaitMs = 1000
 /** What a delivery gives its run. */
 interface Place {
   /** Aborts when the lock of the delivery is lost. */
-  lost?: AbortSignal
-  gate?: Gate
+  lost: AbortSignal
+  gate: Gate
   /** The handler did its work, and what became of it is on its way to the store. */
-  onHandled?: () => void
+  onHandled: () => void
 }
+
+interface Start { abort: AbortController, onHandled: (() => void) | undefined }
 
 /** What a name does in this process. */
 export interface Bound {
@@ -58,40 +60,48 @@ export function createExecutor (parts: ExecuteParts) {
   let isDraining = false
   let isStopping = false
 
-  /** The run of a delivery, then those that waited for its serial: they need no release, and Redis not at all. */
-  async function execute (run: RunRow, { lost, gate, onHandled }: Place = {}): Promise<Ended> {
-    let isDone = false
-    let enteredMs: number | undefined
-    function leave (): void {
-      if (enteredMs !== undefined) gate?.leave(performance.now() - enteredMs)
-      enteredMs = undefined
-    }
+  /** The run of a delivery, in its place, then those that waited for its serial. */
+  async function execute (run: RunRow, place: Place): Promise<Ended> {
     rows++
+    let row = { delivered: undefined as Ended | undefined, isDone: false }
     try {
-      if (gate !== undefined && !await gate.enter(mostWaitMs)) return await outcomes.giveBack(run)
-      enteredMs = performance.now()
-      const delivered = await start(run, lost, run.serial !== undefined ? undefined : () => {
-        leave()
-        onHandled?.()
-      })
-      isDone = delivered.isDone
-      await places.giveBack(run)
-      for (let count = 1; isDone && count < longestRow && !isDraining && lost?.aborted !== true; count++) {
-        const next = await starts.next(run, mayFollow)
-        if (next === undefined) break
-        isDone = (await start(next, lost)).isDone
-      }
-      return delivered
+      if (await place.gate.enter(mostWaitMs)) row = await startRow(run, place)
+      return row.delivered ?? await outcomes.giveBack(run)
     } finally {
-      leave()
       rows--
       wake({
         // A run that did not end well may be due again.
-        queues: isDone ? [] : [run.queue],
+        queues: row.isDone ? [] : [run.queue],
         ended: [[run.queue, run.workspaceId]],
         workspaces: [run.workspaceId],
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
+    }
+  }
+
+  /** Those that waited for a serial need no release, and Redis not at all. */
+  async function startRow (
+    run: RunRow, { lost, gate, onHandled }: Place
+  ): Promise<{ delivered: Ended, isDone: boolean }> {
+    const leave = leaveOnce(gate)
+    // Where others follow in its place, the delivery ends with the last of them.
+    const isAlone = run.serial === undefined
+    try {
+      const delivered = await start(run, lost, () => {
+        if (!isAlone) return
+        leave()
+        onHandled()
+      })
+      let { isDone } = delivered
+      await places.giveBack(run)
+      for (let count = 1; isDone && count < longestRow && !isDraining && !lost.aborted; count++) {
+        const next = await starts.next(run, mayFollow)
+        if (next === undefined) break
+        isDone = (await start(next, lost)).isDone
+      }
+      return { delivered, isDone }
+    } finally {
+      leave()
     }
   }
 
@@ -108,7 +118,8 @@ export function createExecutor (parts: ExecuteParts) {
     metrics.started(run)
     active.set(run._id, abort)
     try {
-      const ended = await attempt({ run, key: { id: run._id, fence: run.fence, claim: run.claim ?? '' } }, abort, onHandled)
+      const key = { id: run._id, fence: run.fence, claim: run.claim ?? '' }
+      const ended = await attempt({ run, key }, { abort, onHandled })
       metrics.ended(run, ended.cause, startedMs)
       return ended
     } finally {
@@ -117,7 +128,7 @@ export function createExecutor (parts: ExecuteParts) {
     }
   }
 
-  async function attempt (started: Started, abort: AbortController, onHandled?: () => void): Promise<Ended> {
+  async function attempt (started: Started, how: Start): Promise<Ended> {
     const { run } = started
     const bound = boundOf(run.name)
     if (isStopping) return await outcomes.fail(started, new RunAborted('shutdown'), false)
@@ -138,15 +149,12 @@ export function createExecutor (parts: ExecuteParts) {
     } catch (error) {
       return await outcomes.bury(started, { ...classify(error, clock.ms()), cause: 'contract' }, error)
     }
-    if (solo?.needs(run) === true) return await solo.start(started, abort.signal, bound, outcomes)
-    return await handle(started, { abort, bound, data, onHandled })
+    if (solo?.needs(run) === true) return await solo.start(started, how.abort.signal, bound, outcomes)
+    return await handle(started, how, bound, data)
   }
 
   async function handle (
-    started: Started,
-    { abort, bound, data, onHandled }: {
-      abort: AbortController, bound: Bound, data: unknown, onHandled: (() => void) | undefined
-    }
+    started: Started, { abort, onHandled }: Start, bound: Bound, data: unknown
   ): Promise<Ended> {
     const { run, key } = started
     if (bound.together !== undefined && run.starts === 1 && await finishTogether(started, data, bound.together)) {
@@ -214,6 +222,16 @@ function contextOf ({ _id: id, attempt, trace, actor }: RunRow, signal: AbortSig
     signal,
     ...(trace === undefined ? {} : { trace }),
     ...(actor === undefined ? {} : { actor })
+  }
+}
+
+/** Gives the place that was just entered back, at the first call. */
+function leaveOnce (gate: Gate): () => void {
+  const enteredMs = performance.now()
+  let isOver = false
+  return () => {
+    if (!isOver) gate.leave(performance.now() - enteredMs)
+    isOver = true
   }
 }
 

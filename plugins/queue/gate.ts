@@ -35,6 +35,8 @@ export function createGate (places: () => number): Gate {
         }
         const timer = setTimeout(() => {
           waiting.splice(waiting.indexOf(pass), 1)
+          // They are not as quick as they were.
+          meanMs = Math.max(meanMs, aheadMs)
           resolve(false)
         }, withinMs)
         waiting.push(pass)

@@ -31,7 +31,7 @@ function isCancelled ({ reason }: AbortSignal): boolean {
   return reason instanceof RunAborted && reason.reason === 'cancelled'
 }
 
-/** What the handler says, or the end of the wait for one that ignores its signal; the fence stops what it still writes. */
+/** What the handler says, or the end of the wait for one that ignores its signal: the fence stops its late writes. */
 async function handledOrGivenUp (
   { context: { signal }, giveUpMs, onIgnored }: Waiting, handled: Promise<unknown>
 ): Promise<unknown> {

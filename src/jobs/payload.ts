@@ -62,14 +62,14 @@ interface Shape {
   enum?: unknown[]
 }
 
-function isClosedShape ({ type, properties = {}, patternProperties = {}, ...shape }: Shape): boolean {
-  if (type === 'object') {
-    const members = [...Object.values(properties), ...Object.values(patternProperties)]
+function isClosedShape (shape: Shape): boolean {
+  if (shape.type === 'object') {
+    const members = Object.values({ ...shape.properties, ...shape.patternProperties })
     return shape.additionalProperties === false && members.every(isClosed)
   }
-  if (type === 'array') return shape.items !== undefined && !Array.isArray(shape.items) && isClosed(shape.items)
+  if (shape.type === 'array') return shape.items !== undefined && !Array.isArray(shape.items) && isClosed(shape.items)
   if (shape.anyOf !== undefined) return shape.anyOf.every(isClosed)
-  return type !== undefined || 'const' in shape || 'enum' in shape
+  return shape.type !== undefined || 'const' in shape || 'enum' in shape
 }
 
 function mismatch (name: string, errors: FieldProblem[]): Error {

@@ -122,7 +122,7 @@ t.test('places are shared 8 : 3 : 1, and nothing stays free while somebody waits
     ), { interactive: 3, default: 0, bulk: 0 }, 'interactive may exceed the window'
   )
   t.same(freePlaces({ concurrency: 50, startsPerSec: 0, live: 0 }), { free: 150, extra: 188, size: 150 })
-  t.same(freePlaces({ concurrency: 50, startsPerSec: 2000, live: 100 }).free, 300)
+  t.same(freePlaces({ concurrency: 50, startsPerSec: 2000, live: 100 }).free, 700)
   t.same(freePlaces({ concurrency: 50, startsPerSec: 0, live: 120 }).free, 0, 'less than a third is free')
   t.same(freePlaces({ concurrency: 50, startsPerSec: 0, live: 49 }).free, 101)
   t.same(freePlaces({ concurrency: 1, startsPerSec: 0, live: 0 }).free, 10)
