@@ -7,6 +7,7 @@ import type { Pauses } from './pauses.ts'
 import type { Recovery } from './recovery.ts'
 import type { Relay } from './relay.ts'
 import type { Targets } from './targets.ts'
+import { createUpcoming } from './upcoming.ts'
 import type { Wake } from './wake.ts'
 import type { WorkersView } from './workers-view.ts'
 
@@ -56,6 +57,9 @@ export function createKeeper (parts: Parts) {
   let ring: (() => void) | undefined
   let lookAtWorkers = true
   let lookAtRedis = true
+  /** When something was last released. */
+  let publishedMs = 0
+  const upcoming = createUpcoming({ runs, clock })
 
   function wake (told: Wake): void {
     for (const queue of told.queues) next.queues.add(queue)
@@ -85,10 +89,10 @@ export function createKeeper (parts: Parts) {
       await chores(fence, times)
       const isPoll = performance.now() - (times['poll'] ?? 0) >= pollMs
       if (isPoll) times['poll'] = performance.now()
+      const turnAt = clock.now()
       if (await turn(isPoll)) return
-      const turnedMs = performance.now()
-      await rest(isPoll, signal)
-      const earlyMs = gatherMs - (performance.now() - turnedMs)
+      await rest(isPoll, turnAt, signal)
+      const earlyMs = gatherMs - (performance.now() - publishedMs)
       if (earlyMs > 1) await sleep(earlyMs, undefined, { signal })
     } catch (err) {
       if (signal.aborted) return
@@ -103,31 +107,28 @@ export function createKeeper (parts: Parts) {
     if (now.hasHolds || isPoll) await Promise.all([targets.load(), pauses.load()])
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
-    const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
-      await runs.freeSerial(workspaceId, serial)))
-    for (const queue of [...freed, ...relay.ended(now.ended)]) if (queue !== undefined) now.queues.add(queue)
-    for (const queue of contest.queuesOf(now.freed)) now.queues.add(queue)
-    const { hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
+    await addFreed(now)
+    const { published, hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
+    // A turn that found nothing is no reason to keep a new run waiting.
+    if (published > 0) publishedMs = performance.now()
     if (hasMore) for (const queue of now.queues) next.queues.add(queue)
     return hasMore
   }
 
-  /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
-  async function rest (isPoll: boolean, signal: AbortSignal): Promise<void> {
-    let ms = pollMs
-    // One that rang has another behind it, which no poll has to find.
-    if (isPoll || dueAtMs === 0) dueAtMs = (await runs.nextAt(clock.now()))?.getTime() ?? Infinity
-    // It may have come during the turn: then there is nothing to wait for.
-    ms = Math.min(ms, Math.max(0, dueAtMs - clock.ms()))
-    const wasDue = dueAtMs
-    await wait(ms, signal)
-    if (wasDue > 0 && wasDue <= clock.ms()) {
-      dueAtMs = 0
-      for (const queue of queues) next.queues.add(queue)
-    }
+  /** Queues in which something became free are looked at too. */
+  async function addFreed (now: Turn): Promise<void> {
+    const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
+      await runs.freeSerial(workspaceId, serial)))
+    for (const queue of [...freed, ...relay.ended(now.ended)]) if (queue !== undefined) now.queues.add(queue)
+    for (const queue of contest.queuesOf(now.freed)) now.queues.add(queue)
   }
 
-  let dueAtMs = 0
+  /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
+  async function rest (isPoll: boolean, turnAt: Date, signal: AbortSignal): Promise<void> {
+    await upcoming.load(isPoll, turnAt)
+    await wait(Math.min(pollMs, upcoming.waitMs()), signal)
+    for (const queue of upcoming.due()) next.queues.add(queue)
+  }
 
   async function chores (fence: number, times: Record<string, number>): Promise<void> {
     const nowMs = performance.now()

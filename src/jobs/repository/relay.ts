@@ -29,11 +29,11 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       return new Map(counts.map(({ _id, count }) => [_id, count]))
     },
 
-    /** When the next run becomes due that is not yet. */
-    async nextAt (now: Date): Promise<Date | undefined> {
-      const [next] = await rows.find({ state: 'pending', runAt: { $gt: now } }, { projection: { runAt: 1 } })
-        .sort({ runAt: 1 }).limit(1).toArray()
-      return next?.runAt
+    /** The next runs that become due after then, in order of time. */
+    async upcoming (after: Date, limit: number): Promise<Array<{ queue: Queue, runAt: Date }>> {
+      const projection = { queue: 1, runAt: 1 }
+      return await rows.find({ state: 'pending', runAt: { $gt: after }, ...mine }, { projection })
+        .sort({ runAt: 1 }).limit(limit).toArray()
     },
 
     /** Those of the serials that have a live run. */
