@@ -237,6 +237,8 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       })
     },
 
+    windowSize: (queue: Queue): number => sizesOf(queue).size,
+
     setRate (queue: Queue, perSec: number): void { windowOf(queue).startsPerSec = perSec }
   }
 

@@ -201,6 +201,7 @@ export function createKeeper (parts: Parts) {
     lead,
     wake,
     isLeading: () => isLeading,
+    figures: relay.figures,
     workersChanged () {
       lookAtWorkers = true
       ring?.()

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
-import { Gauge } from 'prom-client'
 import type { Leases } from '../../src/kernel/index.ts'
+import { exposeKeepers } from './keeper-gauges.ts'
 import { buildKeeper, keeperLease } from './keeping.ts'
 import { leadTogether, type LeaseLoop } from './leading.ts'
 import type { QueueMetrics } from './metrics.ts'
@@ -14,16 +14,7 @@ interface Parts { connection: Redis, partitions: Partitions, metrics: QueueMetri
 export function buildKeepers (app: FastifyInstance, parts: Parts) {
   const keepers = Array.from({ length: parts.partitions.count }, (_, partition) =>
     buildKeeper(app, { ...parts, partition }))
-  const leading = new Gauge({
-    name: 'switchyard_jobs_keeper',
-    help: '1 where this process has the partition',
-    labelNames: ['partition'],
-    registers: [],
-    collect () {
-      for (const [partition, keeper] of keepers.entries()) this.set({ partition }, keeper.isLeading() ? 1 : 0)
-    }
-  })
-  app.metrics.registerMetric(leading)
+  exposeKeepers(app.metrics, keepers)
   const offWake = onWake(app.bus, (wake) => {
     for (const partition of wake.partitions ?? keepers.keys()) tell(partition, wake)
   })

@@ -165,6 +165,10 @@ export function createRelay (parts: Parts) {
   return {
     pass,
     ended: choice.ended,
+    /** How much of each queue may be live, and how many retries may go now. */
+    figures: () => queues.map((queue) => (
+      { queue, window: choice.windowSize(queue), retryBudget: budgetOf(queue).left(clock.ms()) })),
+
     /** Lets go of as many retries as may go now. */
     async freeRetries (): Promise<void> {
       for (const queue of withHeldRetries) {

@@ -7,6 +7,8 @@ import {
 import type { LeaseTurn } from '../../src/kernel/index.ts'
 
 const everyMs = 10_000
+/** A label for each tenant would be one without end. */
+const mostTenants = 10
 
 export const watchLease = 'jobs.watch'
 
@@ -19,8 +21,15 @@ export function createWatch (app: FastifyInstance, onAdded: (queue: string, work
 
   async function measure (): Promise<void> {
     const now = clock.now()
-    const [live, held, oldest] = await Promise.all([load.live(), load.held(), load.oldest(used(), now)])
+    const [live, held, oldest, busiest, letters, provenAt, memory] = await Promise.all([
+      load.live(), load.held(), load.oldest(used(), now), load.busiest(mostTenants), load.openLetters(),
+      load.provenAt(), memoryOf(app)
+    ])
     gauges.clear()
+    gauges.letters.set(letters)
+    if (memory !== undefined) gauges.memory.set(memory)
+    if (provenAt !== undefined) gauges.proven.set((now.getTime() - provenAt.getTime()) / 1000)
+    for (const { workspaceId, count } of busiest) gauges.busiest.set({ workspace: workspaceId }, count)
     for (const [queue, count] of live) gauges.live.set({ queue }, count)
     for (const { queue, reason, count } of held) gauges.held.set({ queue, reason }, count)
     for (const { queue, lane, runAt } of oldest) {
@@ -49,6 +58,13 @@ export function createWatch (app: FastifyInstance, onAdded: (queue: string, work
   }
 }
 
+/** Undefined where Redis is away. */
+async function memoryOf ({ redis }: FastifyInstance): Promise<number | undefined> {
+  if (redis.status !== 'ready') return undefined
+  const [, used] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? []
+  return used === undefined ? undefined : Number(used)
+}
+
 function createGauges ({ metrics }: FastifyInstance) {
   const registers = [metrics]
   const live = new Gauge({
@@ -63,10 +79,19 @@ function createGauges ({ metrics }: FastifyInstance) {
     labelNames: ['queue', 'lane'],
     registers
   })
-  return {
-    live,
-    held,
-    oldest,
-    clear () { for (const gauge of [live, held, oldest]) gauge.reset() }
-  }
+  const busiest = new Gauge({
+    name: 'switchyard_jobs_busiest_live',
+    help: 'Live runs of the ten busiest workspaces',
+    labelNames: ['workspace'],
+    registers
+  })
+  const letters = new Gauge({ name: 'switchyard_jobs_letters_open', help: 'Dead letters that are open', registers })
+  const proven = new Gauge({
+    name: 'switchyard_jobs_backup_proven_age_seconds',
+    help: 'Age of the last backup that was restored and compared',
+    registers
+  })
+  const memory = new Gauge({ name: 'switchyard_redis_memory_bytes', help: 'Memory that Redis uses', registers })
+  const all = { live, held, oldest, busiest, letters, proven, memory }
+  return { ...all, clear () { for (const gauge of Object.values(all)) gauge.reset() } }
 }

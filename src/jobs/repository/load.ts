@@ -51,10 +51,41 @@ export function createLoadRepository (db: Db) {
 
     /** Since when the oldest due run of each queue and lane waits that nothing holds. */
     async oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
-      const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => await rows.findOne(
-        { state: 'pending', queue, lane, heldBy: null, runAt: { $lte: now } },
-        { projection: { queue: 1, lane: 1, runAt: 1 }, sort: { runAt: 1, _id: 1 } }))))
-      return found.flatMap((run) => run === null ? [] : [{ queue: run.queue, lane: run.lane, runAt: run.runAt }])
+      const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => {
+        // The first entry of each workspace: one step of the index for each, whatever its backlog.
+        const [first] = await rows.aggregate<{ runAt: Date }>([
+          { $match: { state: 'pending', queue, lane } },
+          { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
+          { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
+          { $match: { heldBy: null, runAt: { $lte: now } } },
+          { $group: { _id: null, runAt: { $min: '$runAt' } } }
+        ]).toArray()
+        return first === undefined ? [] : [{ queue, lane, runAt: first.runAt }]
+      })))
+      return found.flat()
+    },
+
+    /** Workspaces with the most live runs, the busiest first. */
+    async busiest (limit: number): Promise<Array<{ workspaceId: string, count: number }>> {
+      const found = await rows.aggregate<{ _id: string, count: number }>([
+        { $match: { isLive: true, queue: { $in: [...queues] } } },
+        { $group: { _id: '$workspaceId', count: { $sum: 1 } } },
+        { $sort: { count: -1, _id: 1 } },
+        { $limit: limit }
+      ]).toArray()
+      return found.map(({ _id: workspaceId, count }) => ({ workspaceId, count }))
+    },
+
+    /** Dead letters that nobody looked after, at most 100,000. */
+    async openLetters (): Promise<number> {
+      return await db.collection('jobs.letters').countDocuments({ state: 'open' }, { limit: most })
+    },
+
+    /** When the last backup began that was restored and compared. */
+    async provenAt (): Promise<Date | undefined> {
+      const [last] = await db.collection<{ startedAt: Date }>('jobs.backups')
+        .find({ state: 'proven' }).sort({ startedAt: -1 }).limit(1).toArray()
+      return last?.startedAt
     }
   }
 }
