@@ -170,9 +170,9 @@ t.test('a backlog is worked off without waiting for the next poll', async (t) =>
   const sinceMs = performance.now()
   await add(work, 900, { ms: 5 })
   await until('all', () => of(work).length === 900, 20_000)
-  const tookMs = performance.now() - sinceMs
-  // A window of 60 a poll would be seven and a half seconds.
-  t.ok(tookMs < 5000, `900 runs in ${Math.round(tookMs)} ms`)
+  const polls = (performance.now() - sinceMs) / 500
+  const passes = (await runs(app).distinct('pass', { name: work.name })).length
+  t.ok(passes > 1.5 * polls, `900 runs in ${passes} passes and ${Math.ceil(polls)} polls`)
   seen.length = 0
 })
 
