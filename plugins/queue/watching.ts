@@ -21,13 +21,12 @@ export function createWatch (app: FastifyInstance, onAdded: (queue: string, work
 
   async function measure (): Promise<void> {
     const now = clock.now()
-    const [live, held, oldest, busiest, letters, provenAt, memory] = await Promise.all([
+    const [live, held, oldest, busiest, letters, provenAt] = await Promise.all([
       load.live(), load.held(), load.oldest(used(), now), load.busiest(mostTenants), load.openLetters(),
-      load.provenAt(), memoryOf(app)
+      load.provenAt()
     ])
     gauges.clear()
     gauges.letters.set(letters)
-    if (memory !== undefined) gauges.memory.set(memory)
     if (provenAt !== undefined) gauges.proven.set((now.getTime() - provenAt.getTime()) / 1000)
     for (const { workspaceId, count } of busiest) gauges.busiest.set({ workspace: workspaceId }, count)
     for (const [queue, count] of live) gauges.live.set({ queue }, count)
@@ -58,13 +57,6 @@ export function createWatch (app: FastifyInstance, onAdded: (queue: string, work
   }
 }
 
-/** Undefined where Redis is away. */
-async function memoryOf ({ redis }: FastifyInstance): Promise<number | undefined> {
-  if (redis.status !== 'ready') return undefined
-  const [, used] = /^used_memory:(\d+)/m.exec(await redis.info('memory')) ?? []
-  return used === undefined ? undefined : Number(used)
-}
-
 function createGauges ({ metrics }: FastifyInstance) {
   const registers = [metrics]
   const live = new Gauge({
@@ -91,7 +83,6 @@ function createGauges ({ metrics }: FastifyInstance) {
     help: 'Age of the last backup that was restored and compared',
     registers
   })
-  const memory = new Gauge({ name: 'switchyard_redis_memory_bytes', help: 'Memory that Redis uses', registers })
-  const all = { live, held, oldest, busiest, letters, proven, memory }
+  const all = { live, held, oldest, busiest, letters, proven }
   return { ...all, clear () { for (const gauge of Object.values(all)) gauge.reset() } }
 }
