@@ -1,5 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Config } from '../src/config/index.ts'
+import { fetchSchedules } from '../src/fetch/index.ts'
+import { standingSchedules } from '../src/jobs/index.ts'
 import analytics from './analytics.ts'
 import fetch from './fetch.ts'
 import identity from './identity.ts'
@@ -12,6 +14,8 @@ const workers: FastifyPluginAsync<{ config: Config }> = async (app, { config }) 
   const on = new Set(config.domains)
   await app.register(jobs)
   await app.register(fetch)
+  app.declare({ domain: 'jobs', schedules: standingSchedules({ hasBackups: config.jobs.backupKey !== null }) })
+  app.declare({ domain: 'fetch', schedules: fetchSchedules })
   if (on.has('identity')) await app.register(identity)
   if (on.has('media')) await app.register(media)
   if (on.has('analytics')) await app.register(analytics)

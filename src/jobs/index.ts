@@ -90,6 +90,7 @@ export { standingInvariants } from './standing/invariants.ts'
 export {
   backUpDatabase, buildReport, clearRecords, proveBackup, rebuildProjection, standingJobs, startDailyReports
 } from './standing/jobs.ts'
+export { standingSchedules } from './standing/schedules.ts'
 export {
   BackupPageSchema, BackupQuerySchema, NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams,
   ReportRunSchema, standingSchemas

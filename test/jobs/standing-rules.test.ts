@@ -7,8 +7,10 @@ import { csvCell } from '../../plugins/tables/writers.ts'
 import { createDigest } from '../../src/jobs/backup/digest.ts'
 import { openFrames, sealFrames } from '../../src/jobs/backup/frames.ts'
 import { keptOf } from '../../src/jobs/backup/kept.ts'
+import { createRecurrence } from '../../src/jobs/recurrence.ts'
 import { dueDay, rangeOf } from '../../src/jobs/reports/periods.ts'
 import { isRotated, oldLogs } from '../../src/jobs/retention/logs.ts'
+import { standingSchedules } from '../../src/jobs/standing/schedules.ts'
 
 const dayMs = 86_400_000
 
@@ -85,4 +87,18 @@ t.test('rotated logs go by age and by size, the file in use never', async (t) =>
   const files = [1, 2, 3].map((n) => ({ name: `app.log.${n}`, bytes: 10, modifiedMs: 100 - n }))
   t.same(oldLogs(files, 100, { mostAgeMs: 50, mostBytes: 20 }).map(({ name }) => name), ['app.log.3'])
   t.same(oldLogs(files, 100, { mostAgeMs: 1, mostBytes: 1000 }).map(({ name }) => name), ['app.log.2', 'app.log.3'])
+})
+
+t.test('the timetable of the house: when each slot is, and no backup without a key', async (t) => {
+  const { between } = createRecurrence()
+  // A Saturday noon to the Monday after it.
+  const range = { after: new Date('2026-03-07T12:00:00Z'), until: new Date('2026-03-09T12:00:00Z') }
+  const slots = Object.fromEntries(standingSchedules({ hasBackups: true }).map(({ job, spec, zone }) =>
+    [job.name, between({ spec, zone }, range).map(({ at }) => at.toISOString())]))
+  t.equal(slots['jobs.start-daily-reports']?.length, 192)
+  t.same(slots['jobs.back-up-database'], ['2026-03-08T03:00:00.000Z', '2026-03-09T03:00:00.000Z'])
+  t.same(slots['jobs.clear-records'], ['2026-03-08T04:00:00.000Z'])
+  t.same(slots['jobs.prove-backup'], ['2026-03-08T05:00:00.000Z'])
+  const names = standingSchedules({ hasBackups: false }).map(({ job }) => job.name)
+  t.same(names, ['jobs.start-daily-reports', 'jobs.clear-records'])
 })

@@ -1,0 +1,24 @@
+import { defineSchedule, type ScheduleDefinition } from '../../kernel/index.ts'
+import { backUpDatabase, clearRecords, proveBackup, startDailyReports } from './jobs.ts'
+
+/** The timetable of this slice (`jobs.md` 4.10); without a key there is nothing to back up with. */
+export function standingSchedules ({ hasBackups }: { hasBackups: boolean }): readonly ScheduleDefinition[] {
+  const backups = [
+    defineSchedule({
+      name: 'jobs.back-up-nightly', job: backUpDatabase, data: {}, spec: { cron: '0 3 * * *' }
+    }),
+    defineSchedule({
+      name: 'jobs.prove-backup-weekly', job: proveBackup, data: { backupId: null }, spec: { cron: '0 5 * * SUN' }
+    })
+  ]
+  return [
+    // Reports are due at 02:00 in the zone of each workspace: zones differ by quarters of an hour.
+    defineSchedule({
+      name: 'jobs.start-reports', job: startDailyReports, data: {}, spec: { cron: '*/15 * * * *' }
+    }),
+    defineSchedule({
+      name: 'jobs.clear-records-weekly', job: clearRecords, data: { isDryRun: false }, spec: { cron: '0 4 * * SUN' }
+    }),
+    ...hasBackups ? backups : []
+  ]
+}
