@@ -15,7 +15,8 @@ export function createDelivery (connection: Redis, partitions: Partitions, parti
     if (queue === undefined) {
       queue = new Queue(name, {
         connection, prefix: partitions.prefixOf(name, partition), skipVersionCheck: true, skipMetasUpdate: true,
-        defaultJobOptions: { attempts: 1, removeOnComplete: kept, removeOnFail: kept }
+        // What ends well is removed as its worker says.
+        defaultJobOptions: { attempts: 1, removeOnFail: kept }
       })
       queue.on('error', () => undefined)
       queues.set(name, queue)
