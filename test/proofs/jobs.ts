@@ -4,11 +4,12 @@ import { proofs as fair } from './jobs/fair.ts'
 import { proofs as fetch } from './jobs/fetch.ts'
 import { proofs as letters } from './jobs/letters.ts'
 import { proofs as poison } from './jobs/poison.ts'
+import { proofs as redisFaults } from './jobs/redis-faults.ts'
 import { proofs as policy } from './jobs/redis-policy.ts'
 import { proofs as runtime } from './jobs/runtime.ts'
 import { proofs as schedules } from './jobs/schedules.ts'
 
-const all = { ...fair, ...fetch, ...letters, ...poison, ...policy, ...runtime, ...schedules }
+const all = { ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...schedules }
 
 export const proofs: Proofs = Object.fromEntries(
   Object.entries(all).toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1))))
