@@ -1,5 +1,6 @@
 // `npm run prove -- jobs`: what happens to work when everything else fails.
 import type { Proofs } from '../../bin/proof.ts'
+import { proofs as downstream } from './jobs/downstream.ts'
 import { proofs as fair } from './jobs/fair.ts'
 import { proofs as fetch } from './jobs/fetch.ts'
 import { proofs as letters } from './jobs/letters.ts'
@@ -8,8 +9,9 @@ import { proofs as redisFaults } from './jobs/redis-faults.ts'
 import { proofs as policy } from './jobs/redis-policy.ts'
 import { proofs as runtime } from './jobs/runtime.ts'
 import { proofs as schedules } from './jobs/schedules.ts'
+import { proofs as stepDown } from './jobs/step-down.ts'
 
-const all = { ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...schedules }
+const all = { ...downstream, ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...schedules, ...stepDown }
 
 export const proofs: Proofs = Object.fromEntries(
   Object.entries(all).toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1))))
