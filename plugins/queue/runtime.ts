@@ -11,6 +11,7 @@ import { buildExecutor, type ExecutingParts } from './executing.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
+import { onPoison, tellPoison } from './poison-news.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
 import { createStartRates } from './start-rates.ts'
@@ -44,7 +45,8 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     clock,
     giveUpMs: limits.giveUpMs,
     killDead: processes.killDead,
-    onSolo: metrics.solo
+    onSolo: metrics.solo,
+    onPoison: (poisoned) => { tellPoison(app.bus, poisoned) }
   })
   const rates = createStartRates(60_000 / seenEveryMs)
   const { claims, workers, starts, places, executor } = buildExecutor(app, {
@@ -58,6 +60,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     }
   })
   const offCancel = onCancel(app.bus, executor.cancel)
+  const offPoison = onPoison(app.bus, quarantine.add)
   const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: metrics.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
@@ -166,6 +169,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
       offCancel()
+      offPoison()
       if (consumers.length === 0) return
       guard.stop()
       executor.drain()
