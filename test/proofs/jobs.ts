@@ -9,9 +9,13 @@ import { proofs as redisFaults } from './jobs/redis-faults.ts'
 import { proofs as policy } from './jobs/redis-policy.ts'
 import { proofs as runtime } from './jobs/runtime.ts'
 import { proofs as schedules } from './jobs/schedules.ts'
+import { proofs as soak } from './jobs/soak.ts'
 import { proofs as stepDown } from './jobs/step-down.ts'
 
-const all = { ...downstream, ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...schedules, ...stepDown }
+const all = {
+  ...downstream, ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...schedules, ...soak,
+  ...stepDown
+}
 
 export const proofs: Proofs = Object.fromEntries(
   Object.entries(all).toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1))))

@@ -125,5 +125,6 @@ async function scheduleOf (app: FastifyInstance, job: typeof wild.killItself): P
 }
 
 function shown ({ _id, starts, ...run }: Row): string {
-  return [_id, run['state'], `held by ${String(run['heldBy'])}`, `${starts} starts`, `${String(run['crashes'])} crashes`].join(' ')
+  const [state, heldBy, crashes] = ['state', 'heldBy', 'crashes'].map((name) => String(run[name]))
+  return `${_id} ${state}, held by ${heldBy}, ${starts} starts, ${crashes} crashes`
 }

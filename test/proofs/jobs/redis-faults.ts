@@ -107,7 +107,8 @@ function isAlive (workers: readonly ChildProcess[]): void {
 
 /** Kills Redis while both workers work, starts it again; how long the slower one started nothing. */
 async function crashUnderLoad (app: FastifyInstance, redis: OwnRedis): Promise<number> {
-  await until('both at work', async () => (await runs(app).distinct('worker', { state: 'running' })).length >= 2, 30_000)
+  const working = async (): Promise<number> => (await runs(app).distinct('worker', { state: 'running' })).length
+  await until('both at work', async () => await working() >= 2, 30_000)
   await sleep(2000)
   await redis.kill()
   await sleep(1000)
