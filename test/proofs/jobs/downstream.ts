@@ -31,6 +31,7 @@ interface Call { beganMs: number, endedMs: number, isOk: boolean }
 interface Seen { calls: Call[], refused: number }
 
 export const proofs: Proofs = {
+  /** Rounds are seconds for which the partner is dead. */
   async P15 ({ rounds = 180, say }) {
     const service = await startPartner()
     const seen: Seen = { calls: [], refused: 0 }

@@ -16,7 +16,7 @@ export interface OwnRedis {
   start (): Promise<void>
 }
 
-export interface OwnStores { place: Place, redis: OwnRedis }
+interface OwnStores { place: Place, redis: OwnRedis }
 
 /** Runs the work on stores of its own; Redis keeps an append-only file. */
 export async function withStores<T> (work: (stores: OwnStores) => Promise<T>): Promise<T> {

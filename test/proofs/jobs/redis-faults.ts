@@ -36,6 +36,7 @@ export const proofs: Proofs = {
       }), { place, declared }))
   },
 
+  /** Rounds are minutes without Redis. */
   async P5 ({ rounds = 5, say }) {
     return await withStores(async ({ place, redis }) => await stage(async (app) =>
       await withWorkers(place, 1, async (workers) => {

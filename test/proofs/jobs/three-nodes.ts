@@ -10,7 +10,7 @@ import { until } from '../../jobs/rig.ts'
 
 const setName = 'rs0'
 
-export interface ThreeNodes {
+interface ThreeNodes {
   url: string
   /** Makes the node that leads step down; resolves when another one leads, with its name. */
   stepDown (): Promise<string>
