@@ -86,6 +86,9 @@ async function poison (job: typeof wild.killItself, isScheduled: boolean): Promi
     const end = isScheduled ? await scheduleOf(app, job) : undefined
     if (!isScheduled) await wild.addOne(app, job, { n: 1 })
     const then = await doneWithin(windowMs)
+    const deadOf = async (): Promise<number> => await runs(app).countDocuments({ name: job.name, state: 'dead' })
+    // The slots after the first are those that must cost no worker.
+    if (isScheduled) await until('three slots are dead', async () => await deadOf() >= 3, 120_000)
     await end?.()
     const evil = await ids()
     const alive = async (): Promise<string[]> =>
