@@ -31,7 +31,8 @@ function choose (proofs: Proofs): [string, Proof][] {
   const unknown = ids.filter((id) => proofs[id] === undefined)
   if (unknown.length > 0) stop(`${area} has no ${unknown.join(', ')}: it has ${Object.keys(proofs).join(', ')}.`)
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) stop('--rounds is a whole number above 0.')
-  return Object.entries(proofs).filter(([id]) => ids.length === 0 || ids.includes(id))
+  return Object.entries(proofs).filter(([id, { isOnlyNamed = false }]) =>
+    ids.length === 0 ? !isOnlyNamed : ids.includes(id))
 }
 
 async function prove (id: string, proof: Proof): Promise<boolean> {

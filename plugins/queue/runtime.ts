@@ -13,6 +13,7 @@ import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
 import type { Partitions, Share } from './partitions.ts'
+import { onPoison, tellPoison } from './poison-news.ts'
 import { countedBy, createRates } from './rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
@@ -45,7 +46,8 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     clock,
     giveUpMs: limits.giveUpMs,
     killDead: processes.killDead,
-    onSolo: metrics.solo
+    onSolo: metrics.solo,
+    onPoison: (poisoned) => { tellPoison(app.bus, poisoned) }
   })
   const rates = createRates()
   const counted = countedBy(rates, metrics)
@@ -53,6 +55,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })
   const offCancel = onCancel(app.bus, executor.cancel)
+  const offPoison = onPoison(app.bus, quarantine.add)
   const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: counted.ended })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
@@ -154,6 +157,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
       offCancel()
+      offPoison()
       if (consumers.length === 0) return
       guard.stop()
       executor.drain()

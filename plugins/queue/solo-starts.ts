@@ -1,4 +1,4 @@
-import { RunAborted, type Quarantine, type RunRow } from '../../src/jobs/index.ts'
+import { RunAborted, type Poisoned, type Quarantine, type RunRow } from '../../src/jobs/index.ts'
 import type { Clock } from '../../src/kernel/index.ts'
 import type { Bound } from './execute.ts'
 import type { Ended, Outcomes, Started } from './outcomes.ts'
@@ -15,10 +15,12 @@ interface Parts {
   /** Ends what the dead child left open in the store. */
   killDead: () => Promise<unknown>
   onSolo: () => void
+  /** A run killed its child. */
+  onPoison: (poisoned: Poisoned) => void
 }
 
 /** Which starts are solo, and what becomes of them: only the death of the child makes a run poison. */
-export function createSoloStarts ({ solo, quarantine, clock, giveUpMs, killDead, onSolo }: Parts) {
+export function createSoloStarts ({ solo, quarantine, clock, giveUpMs, killDead, onSolo, onPoison }: Parts) {
   async function work (started: Started, signal: AbortSignal, bound: Bound, outcomes: Outcomes): Promise<Ended> {
     const { run, key } = started
     const { timeoutMs, isIdleTimeout } = bound.policy
@@ -34,7 +36,9 @@ export function createSoloStarts ({ solo, quarantine, clock, giveUpMs, killDead,
       return await outcomes.again(started, 5000, { cause: 'not_ready', code: 'no_solo', message })
     }
     await killDead()
-    quarantine.add({ name: run.name, dataHash: run.dataHash, failedAt: clock.now() })
+    const poisoned = { name: run.name, dataHash: run.dataHash, failedAt: clock.now() }
+    quarantine.add(poisoned)
+    onPoison(poisoned)
     return await outcomes.bury(started, {
       cause: 'poison', code: end.code, message: `it killed the process that worked on it alone: ${end.code}`
     })

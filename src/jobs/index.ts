@@ -82,7 +82,7 @@ export {
   RunPatchSchema, RunQuerySchema, schemas
 } from './schemas.ts'
 export { createJobSender, workspaceOf } from './sender.ts'
-export { createQuarantine, type Quarantine } from './solo.ts'
+export { createQuarantine, type Poisoned, type Quarantine } from './solo.ts'
 export { standingPermissions } from './standing/access.ts'
 export { standingEvents } from './standing/events.ts'
 export { standingCollections } from './standing/indexes.ts'

@@ -4,6 +4,8 @@ import type { RunRow } from './run.ts'
 const crashesBeforeSolo = 2
 /** So many good solo starts in a row, and runs of a job that once killed its process share one again. */
 const goodBeforeTrust = 3
+/** So many lists may have been read before the letter of a death stood in the store. */
+const listsWithout = 2
 
 /** A run that killed the process that worked on it alone. */
 export interface Poisoned { name: string, dataHash: string, failedAt: Date }
@@ -13,6 +15,8 @@ export function createQuarantine () {
   let content = new Set<string>()
   let jobs = new Map<string, number>()
   const good = new Map<string, { sinceMs: number, count: number }>()
+  /** Deaths that were told of, until a list has them. */
+  let told: Array<Poisoned & { listsLeft: number }> = []
 
   function isTrusted (name: string, failedMs: number): boolean {
     const one = good.get(name)
@@ -23,9 +27,14 @@ export function createQuarantine () {
     set (poisoned: readonly Poisoned[]): void {
       content = new Set(poisoned.map(({ name, dataHash }) => `${name} ${dataHash}`))
       jobs = new Map()
-      for (const { name, failedAt } of poisoned) jobs.set(name, Math.max(jobs.get(name) ?? 0, failedAt.getTime()))
+      told = told.filter((one) => one.listsLeft-- > 0 && !content.has(`${one.name} ${one.dataHash}`))
+      for (const { name, dataHash } of told) content.add(`${name} ${dataHash}`)
+      for (const { name, failedAt } of [...poisoned, ...told]) {
+        jobs.set(name, Math.max(jobs.get(name) ?? 0, failedAt.getTime()))
+      }
     },
     add ({ name, dataHash, failedAt }: Poisoned): void {
+      told.push({ name, dataHash, failedAt, listsLeft: listsWithout })
       content.add(`${name} ${dataHash}`)
       jobs.set(name, failedAt.getTime())
       good.delete(name)

@@ -38,7 +38,7 @@ export async function allOnce (app: FastifyInstance, ids: readonly string[], wit
 export async function stage<T> (
   work: (app: FastifyInstance, place: Place) => Promise<T>, options: Partial<Parameters<typeof rig>[0]> = {}
 ): Promise<T> {
-  const place = newPlace()
+  const place = options.place ?? newPlace()
   const app = await rig({ place, role: 'server', declared, ...options })
   try {
     return await work(app, place)
