@@ -50,17 +50,21 @@ export function createRates (nowMs: () => number = () => performance.now()) {
   }
 }
 
-/** The same metrics, which tell the rates of every start and end. */
-export function countedBy (rates: ReturnType<typeof createRates>, metrics: QueueMetrics): QueueMetrics {
+/** Rates, and the same metrics, which tell them of every start and end. */
+export function createCounted (metrics: QueueMetrics): { rates: ReturnType<typeof createRates>, counted: QueueMetrics } {
+  const rates = createRates()
   return {
-    ...metrics,
-    started (run) {
-      rates.started(run.queue)
-      metrics.started(run)
-    },
-    ended (run, cause, startedMs) {
-      rates.ended(run.queue, performance.now() - startedMs)
-      metrics.ended(run, cause, startedMs)
+    rates,
+    counted: {
+      ...metrics,
+      started (run) {
+        rates.started(run.queue)
+        metrics.started(run)
+      },
+      ended (run, cause, startedMs) {
+        rates.ended(run.queue, performance.now() - startedMs)
+        metrics.ended(run, cause, startedMs)
+      }
     }
   }
 }

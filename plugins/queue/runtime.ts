@@ -14,7 +14,7 @@ import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
 import type { Partitions, Share } from './partitions.ts'
 import { onPoison, tellPoison } from './poison-news.ts'
-import { countedBy, createRates } from './rates.ts'
+import { createCounted } from './rates.ts'
 import { createSolo } from './solo.ts'
 import { createSoloStarts } from './solo-starts.ts'
 import { tellWorkers } from './wake.ts'
@@ -49,8 +49,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     onSolo: metrics.solo,
     onPoison: (poisoned) => { tellPoison(app.bus, poisoned) }
   })
-  const rates = createRates()
-  const counted = countedBy(rates, metrics)
+  const { rates, counted } = createCounted(metrics)
   const { claims, workers, starts, places, executor } = buildExecutor(app, {
     bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })

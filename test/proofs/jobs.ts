@@ -15,8 +15,8 @@ import { proofs as standing } from './jobs/standing.ts'
 import { proofs as stepDown } from './jobs/step-down.ts'
 
 const all = {
-  ...downstream, ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...scale, ...schedules,
-  ...soak, ...standing, ...stepDown
+  ...downstream, ...fair, ...fetch, ...letters, ...poison, ...policy, ...redisFaults, ...runtime, ...scale,
+  ...schedules, ...soak, ...standing, ...stepDown
 }
 
 export const proofs: Proofs = Object.fromEntries(
