@@ -51,20 +51,18 @@ export function createRates (nowMs: () => number = () => performance.now()) {
 }
 
 /** Rates, and the same metrics, which tell them of every start and end. */
-export function createCounted (metrics: QueueMetrics): { rates: ReturnType<typeof createRates>, counted: QueueMetrics } {
+export function createCounted (metrics: QueueMetrics) {
   const rates = createRates()
-  return {
-    rates,
-    counted: {
-      ...metrics,
-      started (run) {
-        rates.started(run.queue)
-        metrics.started(run)
-      },
-      ended (run, cause, startedMs) {
-        rates.ended(run.queue, performance.now() - startedMs)
-        metrics.ended(run, cause, startedMs)
-      }
+  const counted: QueueMetrics = {
+    ...metrics,
+    started (run) {
+      rates.started(run.queue)
+      metrics.started(run)
+    },
+    ended (run, cause, startedMs) {
+      rates.ended(run.queue, performance.now() - startedMs)
+      metrics.ended(run, cause, startedMs)
     }
   }
+  return { rates, counted }
 }
