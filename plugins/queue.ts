@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import {
   JobsError, batchCompleted, batchSchemas, collections, createLeaseRepository, createRunReads, createRunRepository,
-  permissions, runTopic, type RunReads
+  permissions, queueTopic, runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type { JobSender, Leases } from '../src/kernel/index.ts'
 import { decorateBinding } from './queue/binding.ts'
@@ -66,10 +66,10 @@ export default fp<QueueOptions>(async function queue (app, options) {
     app.bus, app.tx, partitions, (partition, wake) => consuming.keepers?.tell(partition, wake) ?? false)
 
   app.declare({
-    domain: 'jobs', errors: JobsError, topics: [runTopic], schemas: batchSchemas, permissions, collections,
+    domain: 'jobs', errors: JobsError, topics: [runTopic, queueTopic], schemas: batchSchemas, permissions, collections,
     jobs: canaryDeclarations.jobs, events: [batchCompleted, ...canaryDeclarations.events]
   })
-  app.live.bind(runTopic, { lossy: true })
+  for (const topic of [runTopic, queueTopic]) app.live.bind(topic, { lossy: true })
   const sender = buildSender(app, {
     homeOf: partitions.homeOf, metrics, onAdded: waker.onAdded, wake: waker.send
   })

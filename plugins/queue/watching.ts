@@ -5,14 +5,19 @@ import {
   canaryEveryMs, createCanaries, createCanaryRepository, createLoadRepository, createRunRepository, usedQueues
 } from '../../src/jobs/index.ts'
 import type { LeaseTurn } from '../../src/kernel/index.ts'
+import { createQueueNews } from './queue-news.ts'
 
 const everyMs = 10_000
+const newsMs = 1000
 /** A label for each tenant would be one without end. */
 const mostTenants = 10
 
 export const watchLease = 'jobs.watch'
 
-/** The loop of one process of the installation: figures of the backlog every ten seconds, canaries every fifty. */
+/**
+ * The loop of one process of the installation: news of the queues each second, figures of the backlog every
+ * ten, canaries every fifty.
+ */
 export function createWatch (app: FastifyInstance, onAdded: (queue: string, workspaceId: string) => void) {
   const { db, clock, tx, log } = app
   const load = createLoadRepository(db)
@@ -48,10 +53,14 @@ export function createWatch (app: FastifyInstance, onAdded: (queue: string, work
       nextMs = performance.now() + canaryEveryMs
       await canaries.turn()
     }
-    while (!signal.aborted) {
-      await turn().catch((err: unknown) => { log.warn({ err }, 'a turn of the watch failed') })
-      await sleep(everyMs, undefined, { signal }).catch(() => undefined)
+    async function again (ms: number, work: () => Promise<void>): Promise<void> {
+      while (!signal.aborted) {
+        await work().catch((err: unknown) => { log.warn({ err }, 'a turn of the watch failed') })
+        await sleep(ms, undefined, { signal }).catch(() => undefined)
+      }
     }
+    const news = createQueueNews({ control: app.queueControl, live: app.live, used, log })
+    await Promise.all([again(everyMs, turn), again(newsMs, news)])
     // Another process goes on with them.
     gauges.clear()
   }

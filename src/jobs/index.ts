@@ -96,6 +96,6 @@ export {
   ReportRunSchema, standingSchemas
 } from './standing/schemas.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
-export { runTopic } from './topics.ts'
+export { queueTopic, runTopic } from './topics.ts'
 export { freePlaces, shareLanes } from './window.ts'
 export { orderNodes } from './workflow.ts'

@@ -1,4 +1,4 @@
-import { lanes, queues, type Actor, type Clock, type Lane, type Queue } from '../kernel/index.ts'
+import { LiveError, lanes, queues, type Actor, type Clock, type Lane, type Queue } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import type { Pause, PauseRepository, RelayRepository, WorkerRepository, WorkerRow } from './repository.ts'
 import type { QueueOut } from './schemas.ts'
@@ -18,11 +18,17 @@ const livingMs = 10_000
 
 /** How the queues stand, and pausing them (`jobs.md` 3.3); for operators of the installation. */
 export function createQueueControl ({ pauses, runs, workers, clock, onChanged }: Collaborators) {
-  interface Seen { live: ReadonlyMap<string, number>, living: readonly WorkerRow[], paused: readonly Pause[] }
+  interface Seen {
+    /** Nothing waits, in no queue. */
+    isIdle: boolean
+    live: ReadonlyMap<string, number>
+    living: readonly WorkerRow[]
+    paused: readonly Pause[]
+  }
 
-  async function stand (queue: Queue, { live, living, paused }: Seen): Promise<QueueOut> {
+  async function stand (queue: Queue, { isIdle, live, living, paused }: Seen): Promise<QueueOut> {
     const nowMs = clock.ms()
-    const standing = await Promise.all(lanes.map(async (lane) => await pauses.standing(queue, lane)))
+    const standing = isIdle ? [] : await Promise.all(lanes.map(async (lane) => await pauses.standing(queue, lane)))
     const due = standing.flatMap(({ oldest }) => oldest === null || oldest.getTime() > nowMs ? [] : [oldest.getTime()])
     const here = living.filter((worker) => (worker.queues[queue] ?? 0) > 0)
     const mine = paused.filter((pause) => pause.queue === queue)
@@ -40,14 +46,22 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
   }
 
   async function look (): Promise<Seen> {
-    const [live, seen, paused] = await Promise.all([runs.live(), workers.list(), pauses.list()])
-    return { live, living: seen.filter(({ seenAt }) => clock.ms() - seenAt.getTime() < livingMs), paused }
+    const [live, seen, paused, isIdle] = await Promise.all([
+      runs.live(), workers.list(), pauses.list(), pauses.isIdle()
+    ])
+    return { isIdle, live, living: seen.filter(({ seenAt }) => clock.ms() - seenAt.getTime() < livingMs), paused }
   }
 
   return {
-    async list (): Promise<QueueOut[]> {
+    async list (of: readonly Queue[] = queues): Promise<QueueOut[]> {
       const seen = await look()
-      return await Promise.all(queues.map(async (queue) => await stand(queue, seen)))
+      return await Promise.all(of.map(async (queue) => await stand(queue, seen)))
+    },
+
+    /** Who may watch a queue. Throws `live.permission_denied`, `queue_unknown`. */
+    access (actor: Actor, name: string): Queue {
+      if (!actor.can('jobs:queue:read')) throw LiveError.permission_denied()
+      return queueOf(name)
     },
 
     /** Starts nothing of the queue, or of one workspace in it, until it is resumed. Throws `queue_unknown`. */

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { defineTopic } from '../kernel/index.ts'
 import { At, Id, OneOf } from '../kernel/schemas.ts'
+import { QueueSchema } from './schemas.ts'
 
 /** Progress and outcome of a run, for whoever started it. */
 export const runTopic = defineTopic('jobs.run:{runId}', {
@@ -21,4 +22,12 @@ export const runTopic = defineTopic('jobs.run:{runId}', {
     }, { additionalProperties: false })
   },
   rate: { perKeyPerSec: 2, edges: ['state'] }
+})
+
+/** How a queue stands, for operators; the same as `GET /v1/jobs/queues` says. */
+export const queueTopic = defineTopic('jobs.queue:{queue}', {
+  class: 'state',
+  source: 'lossy',
+  kinds: { queue: Type.Object(QueueSchema.properties, { additionalProperties: false }) },
+  rate: { perKeyPerSec: 2 }
 })

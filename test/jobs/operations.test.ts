@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { createClaimRepository } from '../../src/jobs/index.ts'
 import { defineEvent, defineJob, defineSubscriber, uuidv7, type AddOptions } from '../../src/kernel/index.ts'
+import { dial, type Frame } from '../live/client.ts'
 import { stage, until } from './stage.ts'
 
 const closed = { additionalProperties: false }
@@ -207,6 +208,22 @@ t.test('queues say how they stand, and a paused one starts nothing', async (t) =
     const { body } = await call('/queues', { as: operator })
     return body.data.find(({ queue }: { queue: string }) => queue === 'fast').startsPerMin > 0
   })
+})
+
+t.test('an operator watches a queue move, and nobody else may', async (t) => {
+  const url = (await app.listen({ port: 0, host: '127.0.0.1' })).replace('http', 'ws') + '/live'
+  const channel = 'jobs.queue:fast'
+  const member = await dial(t, url)
+  await member.ask({ t: 'connect', v: 1, token: ann.accessToken, session: 'one' })
+  t.match(await member.ask({ t: 'sub', ch: channel }), { err: { code: 103 } })
+  const client = await dial(t, url)
+  await client.ask({ t: 'connect', v: 1, token: operator.accessToken, session: 'two', subs: { [channel]: {} } })
+  t.ok((await client.ask({ t: 'sub', ch: 'jobs.queue:nowhere' }))['err'], 'there is no such queue')
+  const later = await add(work, 900, { runAt: new Date(app.clock.ms() + 3_600_000) })
+  const waiting = (count: number) => ({ ch, d }: Frame) => ch === channel && d?.waiting?.default === count
+  await client.next(waiting(1), 20_000)
+  await app.runControl.cancel(ann.actor, later, 'seen')
+  await client.next(waiting(0), 20_000)
 })
 
 t.test('the log is read by type, subject and time, and heard again by one subscriber', async (t) => {

@@ -58,6 +58,12 @@ export function createPauseRepository (db: Db) {
       }, { $set: { heldBy: null } }, fast)
     },
 
+    /** Whether nothing waits at all. */
+    async isIdle (): Promise<boolean> {
+      const waiting = { state: 'pending' as const, queue: { $in: [...queues] }, lane }
+      return await runs.findOne(waiting, { projection: { _id: 1 } }) === null
+    },
+
     /** Pending runs of a lane and since when the oldest is due, of the first 10,000 that its index names. */
     async standing (queue: Queue, lane: Lane): Promise<Standing> {
       const [found] = await runs.aggregate<Standing>([
