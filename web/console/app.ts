@@ -13,6 +13,7 @@ import { Inbox } from './pages/inbox.ts'
 import { Mails } from './pages/mails.ts'
 import { Settings } from './pages/settings.ts'
 import { FirstPassword, Sign } from './pages/sign.ts'
+import { Work } from './pages/work.ts'
 import { Empty, Refused } from './parts/state.ts'
 import { Toasts } from './parts/toast.ts'
 import { problemOf } from './problem.ts'
@@ -29,6 +30,7 @@ const pages: ReadonlyArray<[RegExp, string, (id: string) => Node]> = [
   [/^\/accounts\/([^/]+)$/, 'Account', (id) => html`<${AccountPage} id=${id} />`],
   [/^\/analytics$/, 'Analytics', () => html`<${Analytics} />`],
   [/^\/inbox$/, 'Inbox', () => html`<${Inbox} />`],
+  [/^\/work(?:\/(.+))?$/, 'Work', (rest) => html`<${Work} at=${rest} />`],
   [/^\/mails$/, 'Mails', () => html`<${Mails} />`],
   [/^\/settings$/, 'Settings', () => html`<${Settings} />`]
 ]

@@ -1,4 +1,4 @@
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import { get, send, whenPasswordMustChange } from './api.ts'
 import { problemOf, type Problem } from './problem.ts'
 import { forgetTokens, freshToken, keepTokens, refreshTokens, whenSessionEnds, workspaceOfToken } from './tokens.ts'
@@ -11,6 +11,8 @@ type Stage = 'unknown' | 'unreachable' | 'out' | 'in' | 'password'
 export const stage = signal<Stage>('unknown')
 export const user = signal<User | undefined>(undefined)
 export const workspace = signal<Workspace | undefined>(undefined)
+/** Whoever looks after the installation. */
+export const isOperator = computed(() => workspace.value?.roles.includes('operator') === true)
 export const bootProblem = signal<Problem | undefined>(undefined)
 /** Why the sign-in page is shown although somebody was signed in. */
 export const endNote = signal('')

@@ -1,7 +1,7 @@
 import { html, type Node } from '../html.ts'
 import { Icon, type IconName } from '../parts/icon.ts'
 import { hrefOf, place } from '../router.ts'
-import { capturesMails } from '../session.ts'
+import { capturesMails, isOperator } from '../session.ts'
 import { inbox } from '../stores/inbox.ts'
 import { Mark } from './mark.ts'
 
@@ -14,6 +14,7 @@ const stops: readonly Stop[] = [
   { to: '/inbox', word: 'Inbox', icon: 'inbox' }
 ]
 const mailStop: Stop = { to: '/mails', word: 'Mails', icon: 'mails', isSmallOut: true }
+const workStop: Stop = { to: '/work', word: 'Work', icon: 'work' }
 const last: Stop = { to: '/settings', word: 'Settings', icon: 'settings' }
 
 function isHere (to: string): boolean {
@@ -22,7 +23,7 @@ function isHere (to: string): boolean {
 
 /** The places of the console: a rail on the left, a bar below on small screens. */
 export function Rail (): Node {
-  const all = [...stops, ...(capturesMails.value ? [mailStop] : []), last]
+  const all = [...stops, ...(isOperator.value ? [workStop] : []), ...(capturesMails.value ? [mailStop] : []), last]
   const unread = inbox.unread.value
   return html`<nav class="rail" aria-label="Places">
     <a class="brand" href=${hrefOf('/')}><${Mark} /><span>Switchyard</span></a>

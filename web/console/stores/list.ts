@@ -20,12 +20,14 @@ interface Options<T> {
   idOf: (item: T) => string
   compare?: (a: T, b: T) => number
   pageSize?: number
-  /** Answers everything at once and is public: there are no pages. */
+  /** Answers everything at once: there are no pages. */
   isWhole?: boolean
+  /** Asked for without a token. */
+  isPublic?: boolean
 }
 
 /** A list of the server in page steps; publications move it through `put` and `change`. */
-export function createList<T> ({ path, idOf, compare, pageSize = 50, isWhole = false }: Options<T>) {
+export function createList<T> ({ path, idOf, compare, pageSize = 50, isWhole = false, isPublic = false }: Options<T>) {
   const items = signal<T[]>([])
   const status = signal<Status>('idle')
   const problem = signal<Problem | undefined>(undefined)
@@ -44,7 +46,7 @@ export function createList<T> ({ path, idOf, compare, pageSize = 50, isWhole = f
   async function ask (address: string): Promise<Page<T> | undefined> {
     const mine = ++turn
     try {
-      const page = await get<Page<T>>(address, { isPublic: isWhole })
+      const page = await get<Page<T>>(address, { isPublic })
       if (mine !== turn) return undefined
       problem.value = undefined
       return page

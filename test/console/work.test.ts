@@ -1,0 +1,125 @@
+// The page of operators: queues as they move, one run told, a dead letter replayed, a schedule explained.
+import type { Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { proveBackup } from '../../src/jobs/index.ts'
+import { openStage, overhangOf, password, signUp, until, violationsOf, type Stage } from './stage.ts'
+
+t.setTimeout(120_000)
+
+async function enterAsOperator ({ app, page, open }: Stage): Promise<void> {
+  const made = await app.identity.makeFirstOperator('op@example.org')
+  if (made === null) throw new Error('there is an operator already')
+  await open('/console')
+  await page.getByLabel('Email').fill(made.email)
+  await page.getByLabel('Password').fill(made.password)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByLabel('New password').fill(password)
+  await page.getByRole('button', { name: 'Save and go on' }).click()
+  await page.getByRole('heading', { name: 'Home' }).waitFor()
+}
+
+async function lookAt (t: Test, page: Page, name: string): Promise<void> {
+  for (const scheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
+    t.same(await violationsOf(page), [], `${name}, ${scheme}`)
+  }
+  await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+  for (const width of [360, 768, 1440]) {
+    await page.setViewportSize({ width, height: 900 })
+    t.equal(await overhangOf(page), 0, `${name} at ${width}`)
+  }
+}
+
+t.test('work flows before the eyes of an operator, and what does not says why', async (t) => {
+  const stage = await openStage(t, { posts: [] })
+  const { app, page, open, complaints } = stage
+  await enterAsOperator(stage)
+  await page.getByRole('link', { name: 'Work' }).click()
+  const queues = page.getByRole('table', { name: 'Queues' })
+  await queues.waitFor()
+  const row = queues.getByRole('row', { name: /^upkeep/ })
+
+  await t.test('queues move without a reload, and one is paused', async (t) => {
+    await row.getByRole('button', { name: 'Pause' }).click()
+    await page.getByLabel('Reason').fill('looking at it')
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
+    await row.getByText('paused').waitFor()
+    await addFailing(app)
+    await until('one waits', async () => /waiting/.test(await page.locator('.sub').textContent() ?? '') &&
+      await row.locator('td').nth(3).textContent() === '1')
+    await lookAt(t, page, 'queues')
+  })
+
+  await t.test('a waiting run says what it waits for', async (t) => {
+    await row.getByRole('link').click()
+    await page.getByRole('table', { name: 'Runs' }).waitFor()
+    t.match(page.url(), '/console/work/runs?queue=upkeep')
+    await page.getByLabel('State').selectOption('pending')
+    await until('the held run', async () => /queue is paused/.test(await page.locator('tbody').textContent() ?? ''))
+    await lookAt(t, page, 'runs')
+    await page.getByRole('link', { name: 'jobs.prove-backup' }).click()
+    await page.getByText('It waits: its queue is paused.').waitFor()
+    await app.queueControl.resume('upkeep', {})
+    await page.getByText('failed for good').waitFor()
+    t.match(await page.locator('.story').textContent(), /made.*failed for good/s)
+    await lookAt(t, page, 'run')
+  })
+
+  await t.test('a dead letter is replayed, first without doing it', async (t) => {
+    await open('/console/work/letters')
+    const letter = page.getByRole('table', { name: 'Dead letters by kind' }).getByRole('link')
+    await letter.click()
+    const panel = page.getByRole('complementary')
+    await panel.getByRole('table', { name: 'Letters' }).waitFor()
+    await lookAt(t, page, 'letters')
+    await panel.getByRole('button', { name: 'Replay' }).click()
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('1 letter would be replayed').waitFor()
+    const runs = app.db.collection('jobs.runs')
+    t.equal(await runs.countDocuments({ replayOf: { $exists: true } }), 0, 'a dry run makes nothing')
+    await dialog.getByRole('button', { name: 'Replay' }).click()
+    await until('its replay', async () => await runs.countDocuments({ replayOf: { $exists: true } }) === 1)
+    await until('it died again', async () => {
+      await page.getByRole('button', { name: 'Read again' }).click()
+      return await letter.count() === 1
+    })
+    await letter.click()
+    await panel.getByRole('button', { name: 'Discard' }).click()
+    await page.getByLabel('Reason').fill('there is no key')
+    await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click()
+    await page.getByText('No dead letter').waitFor()
+  })
+
+  await t.test('a schedule is explained, run now, paused and resumed', async (t) => {
+    await open('/console/work/schedules')
+    await page.getByRole('link', { name: 'jobs.clear-records-weekly' }).click()
+    const panel = page.getByRole('complementary')
+    await panel.getByRole('table', { name: 'Next slots' }).waitFor()
+    t.equal(await panel.getByRole('table', { name: 'Next slots' }).getByText('fire').count(), 10)
+    await panel.getByRole('button', { name: 'Run now' }).click()
+    await panel.getByRole('table', { name: 'Past slots' }).getByRole('row').nth(1).waitFor()
+    await lookAt(t, page, 'schedules')
+    await panel.getByRole('button', { name: 'Pause' }).click()
+    await panel.getByText('paused').first().waitFor()
+    await panel.getByRole('button', { name: 'Resume' }).click()
+    await panel.getByRole('button', { name: 'Pause' }).waitFor()
+    await page.keyboard.press('Escape')
+    await until('the panel closed', async () => await panel.count() === 0)
+  })
+  t.same(complaints, [])
+})
+
+t.test('a member has no such place, and the interface refuses it too', async (t) => {
+  const stage = await openStage(t, { posts: [] })
+  const { page, open, complaints } = stage
+  await signUp(stage)
+  t.equal(await page.getByRole('link', { name: 'Work' }).count(), 0)
+  await open('/console/work')
+  await page.getByText('This is for operators').waitFor()
+  t.same(complaints, [])
+})
+
+/** A proof of a backup where none can be made: no key is configured. */
+async function addFailing ({ tx, jobs }: Stage['app']): Promise<void> {
+  await tx(async (session) => await jobs.add(session, proveBackup, { backupId: null }, { workspaceId: '' }))
+}
