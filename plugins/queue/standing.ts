@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import {
-  createBackupRepository, createBackupService, createClearing, createClearingRepository, createDumpRepository,
-  createFolderStore, createProjectionRepository, createProjectionService, createReportRepository, createReportService,
-  createRestoreRepository, createRunRepository, createStorageStore, standingCollections, standingEvents,
-  standingInvariants, standingJobs, standingPermissions, standingSchemas,
-  type BackupService, type Clearing, type ProjectionService, type ReportService
+  createBackupRepository, createBackupService, createClaimCheckRepository, createClaimChecks, createClearing,
+  createClearingRepository, createDumpRepository, createFolderStore, createProjectionRepository,
+  createProjectionService, createReportRepository, createReportService, createRestoreRepository, createRunRepository,
+  createStorageStore, standingCollections, standingEvents, standingInvariants, standingJobs, standingPermissions,
+  standingSchemas, type BackupService, type Clearing, type ProjectionService, type ReportService
 } from '../../src/jobs/index.ts'
-import { projectorsOf, type BackupStore, type WorkspaceDirectory } from '../../src/kernel/index.ts'
+import { projectorsOf, type BackupStore, type ClaimChecks, type WorkspaceDirectory } from '../../src/kernel/index.ts'
 
 export interface StandingOptions {
   /** 32 bytes; null: backups are refused. */
@@ -22,6 +22,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     backups: BackupService
     clearing: Clearing
+    /** Data that is too big for a run, in the storage. */
+    claimChecks: ClaimChecks
     reports: ReportService
     projections: ProjectionService
     /** Called by the domain that knows workspaces. */
@@ -49,7 +51,10 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
     schemas: standingSchemas
   })
   app.decorate('setWorkspaceDirectory', (given) => { directory = given })
+  const claimChecks = createClaimChecks({ rows: createClaimCheckRepository(db), storage: () => app.storage, clock })
+  app.decorate('claimChecks', claimChecks)
   app.decorate('clearing', createClearing({
+    claimChecks,
     clearings: createClearingRepository(db),
     rules: () => registry.retentions.values(),
     storage: () => app.storage,

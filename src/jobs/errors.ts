@@ -3,7 +3,9 @@ import { defineErrors } from '../kernel/index.ts'
 export const JobsError = defineErrors('jobs', {
   run_not_found: { kind: 'not_found', message: 'No run has this id.' },
   schema_mismatch: { kind: 'invalid', message: 'The data does not match the schema of its job or event.' },
-  data_too_large: { kind: 'invalid', message: 'The data of a run is over 32 KiB: store it and pass a reference.' },
+  data_too_large: {
+    kind: 'invalid', message: 'The data of a run is too large: store it as a claim check and pass that.'
+  },
   unknown_job: { kind: 'invalid', message: 'No job of this name is declared.' },
   key_reused: { kind: 'conflict', message: 'A run with this key and other data exists already.' },
   backlog_full: { kind: 'rate_limited', message: 'Too many runs of this workspace wait already.' },

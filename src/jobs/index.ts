@@ -15,6 +15,7 @@ export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
 export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
 export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
+export { createClaimChecks, type ClaimCheckService } from './claim-checks.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
@@ -44,16 +45,16 @@ export {
 } from './resources.ts'
 export {
   createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,
-  createClaimRepository, createClearingRepository, createControlRepository, createDedupeRepository,
-  createDumpRepository, createEventPages, createEventRepository, createLeaseRepository, createLetterRepository,
-  createLoadRepository, createNeedRepository, createPauseRepository, createPoisonRepository,
+  createClaimCheckRepository, createClaimRepository, createClearingRepository, createControlRepository,
+  createDedupeRepository, createDumpRepository, createEventPages, createEventRepository, createLeaseRepository,
+  createLetterRepository, createLoadRepository, createNeedRepository, createPauseRepository, createPoisonRepository,
   createProjectionRepository, createRelayRepository, createReportRepository, createResourceRepository,
   createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
-  createSlotRepository, createSubscriberRepository, createWorkerRepository,
-  type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
-  type LeaseRepository, type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository,
-  type RelayRepository, type ResourceRepository, type RunRepository, type ScheduleRepository, type Share,
-  type ShareRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  createSlotRepository, createSubscriberRepository, createWorkerRepository, type Ask, type Candidate,
+  type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository,
+  type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
+  type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'

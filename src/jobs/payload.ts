@@ -1,4 +1,4 @@
-import type { TSchema } from 'typebox'
+import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Clean, Clone } from 'typebox/value'
 import type { FieldProblem, JobDefinition } from '../kernel/index.ts'
@@ -16,6 +16,13 @@ export function checkPayload (name: string, schema: TSchema, data: unknown): voi
   if (bad !== undefined) throw mismatch(name, [problem(bad, 'forbidden_key', 'This name is not allowed.')])
   const bytes = Buffer.byteLength(JSON.stringify(data) ?? '')
   if (bytes > maxBytes) throw JobsError.data_too_large({ name, bytes, maxBytes })
+}
+
+/** The data where it is of its schema. Throws `schema_mismatch`. */
+export function checkShape<T extends TSchema> (name: string, schema: T, data: unknown): Static<T> {
+  const check = compiledOf(schema)
+  if (!check.Check(data)) throw mismatch(name, problemsOf(check.Errors(data)))
+  return data as Static<T>
 }
 
 /** What a handler gets: lifted to the job's version, unknown members dropped. Throws `jobs.schema_mismatch`. */

@@ -21,9 +21,15 @@ export function operationState (state: RunState): Operation['state'] {
   return stateOf[state]
 }
 
+/** When it last changed: a start and an end have a time of their own, and no second one is written with it. */
+function changedAt ({ createdAt, updatedAt, startedAt, endedAt }: RunRow): Date {
+  const times = [updatedAt, startedAt, endedAt].filter((at) => at !== undefined)
+  return times.reduce((last, at) => at > last ? at : last, createdAt)
+}
+
 /** The owner's face of a run (`conventions.md`). */
 export function toOperation (run: RunRow): Operation {
-  const { _id, name, state, progress, error, createdAt, updatedAt, expireAt } = run
+  const { _id, name, state, progress, error, createdAt, expireAt } = run
   return {
     id: _id,
     type: name,
@@ -31,7 +37,7 @@ export function toOperation (run: RunRow): Operation {
     ...(progress === undefined ? {} : { progress }),
     ...(error === undefined ? {} : { problem: { code: error.code, title: error.message } }),
     createdAt: createdAt.toISOString(),
-    updatedAt: (updatedAt ?? createdAt).toISOString(),
+    updatedAt: changedAt(run).toISOString(),
     expiresAt: expireAt?.toISOString() ?? null
   }
 }

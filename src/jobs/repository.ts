@@ -1,5 +1,6 @@
 export { createBackupRepository, type BackupRepository, type BackupRow } from './repository/backups.ts'
 export { createCanaryRepository, type CanaryRepository, type CanaryRow } from './repository/canaries.ts'
+export { createClaimCheckRepository, type ClaimCheckRepository } from './repository/claim-checks.ts'
 export { createLoadRepository, type LoadRepository } from './repository/load.ts'
 export {
   createClaimRepository, type ClaimRepository, type Letter, type StartOfRun

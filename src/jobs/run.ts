@@ -85,6 +85,7 @@ export interface RunRow {
   actor?: ActorRef
   trace?: string
   createdAt: Date
+  /** Of what happens between its times: progress, steps, another try, an operator. */
   updatedAt?: Date
   publishedAt?: Date
   startedAt?: Date

@@ -25,6 +25,7 @@ export {
   type CommandName, type ConnectCommand, type PositionClaim, type ReplyError, type SubCommand, type Subscribed
 } from './frames.ts'
 export { msOfUuidv7, uuidv7 } from './ids.ts'
+export { ClaimCheckSchema, type ClaimCheck, type ClaimChecks } from './claim-checks.ts'
 export type { CollectionDefinition, IndexDefinition } from './indexes.ts'
 export {
   defineInvariant, type InvariantDefinition, type RestoredBackup, type Store, type StoreTypes

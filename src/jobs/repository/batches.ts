@@ -117,7 +117,7 @@ export function createBatchRepository (db: Db) {
         { batchId: id, state: { $in: ['blocked', 'pending', 'published'] } },
         {
           $set: {
-            state: 'cancelled', isLive: false, heldBy: null, cancel, endedAt: now, updatedAt: now,
+            state: 'cancelled', isLive: false, heldBy: null, cancel, endedAt: now,
             ...expiryOf('cancelled', now.getTime())
           }
         })

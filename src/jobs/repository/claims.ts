@@ -51,7 +51,7 @@ function isStartable ({ runAt, target, resources, cause, attempt, heldBy }: RunR
 /** What a claim makes of a run. */
 function claimed (claim: string, worker: string, now: Date) {
   return {
-    $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now, updatedAt: now },
+    $set: { state: 'running' as const, isLive: true, claim, worker, startedAt: now },
     $inc: { fence: 1, starts: 1 }
   }
 }
@@ -189,7 +189,7 @@ export function createClaimRepository (db: Db, onFreed: (queue: string) => void 
       const { failedAt: now } = letter
       const error = { class: letter.class, code: letter.code, message: letter.message }
       const { matchedCount } = await rows.updateOne(effective(key), {
-        $set: { state: 'dead', isLive: false, endedAt: now, updatedAt: now, error },
+        $set: { state: 'dead', isLive: false, endedAt: now, error },
         $inc: { attempt: 1 },
         $push: { attempts: { $each: [attempt], $slice: -20 } }
       }, { session })

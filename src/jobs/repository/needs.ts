@@ -55,7 +55,7 @@ export function createNeedRepository (db: Db) {
   ): Promise<void> {
     if (runs.length === 0) return
     await rows.updateMany({ _id: { $in: runs.map(({ _id }) => _id) }, state: 'blocked' }, {
-      $set: { ...failedNeed(state, now), isLive: false, heldBy: null, updatedAt: now }
+      $set: { ...failedNeed(state, now), isLive: false, heldBy: null }
     }, { session })
   }
 

@@ -65,6 +65,6 @@ export function updateOf (outcome: Outcome, now: Date) {
   const state = outcome.kind === 'done' ? 'done' as const : outcome.state
   const result = outcome.kind === 'done' && outcome.result !== undefined ? { result: outcome.result } : {}
   return {
-    $set: { state, isLive: false, endedAt: now, updatedAt: now, ...expiryOf(state, now.getTime()), ...result }
+    $set: { state, isLive: false, endedAt: now, ...expiryOf(state, now.getTime()), ...result }
   }
 }

@@ -119,7 +119,7 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
     async expire (ids: readonly string[], now: Date): Promise<void> {
       if (ids.length === 0) return
       await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending' }, {
-        $set: { state: 'expired', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('expired', now.getTime()) }
+        $set: { state: 'expired', isLive: false, endedAt: now, ...expiryOf('expired', now.getTime()) }
       })
     },
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Clock, JobContext, RetentionDefinition, Session, Storage } from '../../kernel/index.ts'
+import type { ClaimCheckService } from '../claim-checks.ts'
 import { placeOf, type ClearingRepository } from '../repository.ts'
 import { oldLogs, readLogs, removeLogs, type LogLimits } from './logs.ts'
 
@@ -13,6 +14,7 @@ export interface ClearingParts {
   clearings: ClearingRepository
   rules: () => Iterable<RetentionDefinition>
   storage: () => Storage
+  claimChecks: Pick<ClaimCheckService, 'sweep'>
   /** Empty: this installation keeps no log files. */
   logDir: string
   clock: Clock
@@ -21,13 +23,15 @@ export interface ClearingParts {
 export interface ClearingReport {
   isDryRun: boolean
   rules: Array<{ name: string, count: number }>
+  /** Big payloads whose runs are long over. */
+  claimChecks: number
   logs: { files: number, bytes: number }
 }
 
 type Context = JobContext<{ isDryRun: boolean }, ClearingReport>
 
 /** Lets old rows go as their domains declared, counted and page by page (`jobs.md` 4.10). */
-export function createClearing ({ clearings, rules, storage, logDir, clock }: ClearingParts) {
+export function createClearing ({ clearings, rules, storage, claimChecks, logDir, clock }: ClearingParts) {
   /** A page stands in the storage before its rows are gone; a page that is tried again has the same name. */
   async function archive (session: Session, rule: RetentionDefinition, before: Date, ids: unknown[]): Promise<void> {
     const lines = await clearings.lines(session, rule, before, ids)
@@ -71,7 +75,8 @@ export function createClearing ({ clearings, rules, storage, logDir, clock }: Cl
         const count = isDryRun ? await clearings.count(rule, before) : await clear(ctx, rule, before)
         counts.push({ name: rule.name, count })
       }
-      return { isDryRun, rules: counts, logs: await clearLogs(isDryRun) }
+      const checks = isDryRun ? 0 : await claimChecks.sweep(ctx.signal)
+      return { isDryRun, rules: counts, claimChecks: checks, logs: await clearLogs(isDryRun) }
     }
   }
 }
