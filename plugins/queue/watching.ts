@@ -8,15 +8,15 @@ import type { LeaseTurn } from '../../src/kernel/index.ts'
 import { createQueueNews } from './queue-news.ts'
 
 const everyMs = 10_000
-const newsMs = 1000
+const newsMs = 2000
 /** A label for each tenant would be one without end. */
 const mostTenants = 10
 
 export const watchLease = 'jobs.watch'
 
 /**
- * The loop of one process of the installation: news of the queues each second, figures of the backlog every
- * ten, canaries every fifty.
+ * The loop of one process of the installation: news of the queues every two seconds, figures of the
+ * backlog every ten, canaries every fifty.
  */
 export function createWatch (app: FastifyInstance, onAdded: (queue: string, workspaceId: string) => void) {
   const { db, clock, tx, log } = app

@@ -1,6 +1,8 @@
 import { LiveError, lanes, queues, type Actor, type Clock, type Lane, type Queue } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
-import type { Pause, PauseRepository, RelayRepository, WorkerRepository, WorkerRow } from './repository.ts'
+import type {
+  Pause, PauseRepository, RelayRepository, Standing, WorkerRepository, WorkerRow
+} from './repository.ts'
 import type { QueueOut } from './schemas.ts'
 
 interface Collaborators {
@@ -19,22 +21,22 @@ const livingMs = 10_000
 /** How the queues stand, and pausing them (`jobs.md` 3.3); for operators of the installation. */
 export function createQueueControl ({ pauses, runs, workers, clock, onChanged }: Collaborators) {
   interface Seen {
-    /** Nothing waits, in no queue. */
-    isIdle: boolean
+    standings: readonly Standing[]
     live: ReadonlyMap<string, number>
     living: readonly WorkerRow[]
     paused: readonly Pause[]
   }
 
-  async function stand (queue: Queue, { isIdle, live, living, paused }: Seen): Promise<QueueOut> {
+  function stand (queue: Queue, { standings, live, living, paused }: Seen): QueueOut {
     const nowMs = clock.ms()
-    const standing = isIdle ? [] : await Promise.all(lanes.map(async (lane) => await pauses.standing(queue, lane)))
-    const due = standing.flatMap(({ oldest }) => oldest === null || oldest.getTime() > nowMs ? [] : [oldest.getTime()])
+    const standing = standings.filter((one) => one.queue === queue)
+    const due = standing.map(({ oldest }) => oldest.getTime()).filter((atMs) => atMs <= nowMs)
     const here = living.filter((worker) => (worker.queues[queue] ?? 0) > 0)
     const mine = paused.filter((pause) => pause.queue === queue)
+    const waitingIn = (lane: Lane): number => standing.find((one) => one.lane === lane)?.count ?? 0
     return {
       queue,
-      waiting: Object.fromEntries(lanes.map((lane, i) => [lane, standing[i]?.count ?? 0])) as Record<Lane, number>,
+      waiting: Object.fromEntries(lanes.map((lane) => [lane, waitingIn(lane)])) as Record<Lane, number>,
       live: live.get(queue) ?? 0,
       oldestAgeMs: due.length === 0 ? null : nowMs - Math.min(...due),
       startsPerMin: Math.round(60 * sum(here, (worker) => worker.rates?.[queue]?.startsPerS ?? 0)),
@@ -45,17 +47,17 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
     }
   }
 
-  async function look (): Promise<Seen> {
-    const [live, seen, paused, isIdle] = await Promise.all([
-      runs.live(), workers.list(), pauses.list(), pauses.isIdle()
+  async function look (of: readonly Queue[]): Promise<Seen> {
+    const [standings, live, seen, paused] = await Promise.all([
+      pauses.standings(of), runs.live(), workers.list(), pauses.list()
     ])
-    return { isIdle, live, living: seen.filter(({ seenAt }) => clock.ms() - seenAt.getTime() < livingMs), paused }
+    return { standings, live, living: seen.filter(({ seenAt }) => clock.ms() - seenAt.getTime() < livingMs), paused }
   }
 
   return {
     async list (of: readonly Queue[] = queues): Promise<QueueOut[]> {
-      const seen = await look()
-      return await Promise.all(of.map(async (queue) => await stand(queue, seen)))
+      const seen = await look(of)
+      return of.map((queue) => stand(queue, seen))
     },
 
     /** Who may watch a queue. Throws `live.permission_denied`, `queue_unknown`. */
@@ -71,14 +73,14 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
       const queue = queueOf(name)
       await pauses.pause({ _id: idOf(queue, workspaceId), queue, workspaceId, by: actor.id, reason, at: clock.now() })
       onChanged(queue)
-      return await stand(queue, await look())
+      return stand(queue, await look([queue]))
     },
 
     async resume (name: string, { workspaceId = null }: { workspaceId?: string | null }): Promise<QueueOut> {
       const queue = queueOf(name)
       await pauses.resume(idOf(queue, workspaceId))
       onChanged(queue)
-      return await stand(queue, await look())
+      return stand(queue, await look([queue]))
     }
   }
 }

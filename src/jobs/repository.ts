@@ -21,7 +21,7 @@ export {
   createNeedRepository, failedNeed, type EndedNeed, type NeedRepository, type SettledNeeds
 } from './repository/needs.ts'
 export type { Outcome } from './repository/outcomes.ts'
-export { createPauseRepository, type Pause, type PauseRepository } from './repository/pauses.ts'
+export { createPauseRepository, type Pause, type PauseRepository, type Standing } from './repository/pauses.ts'
 export { createPoisonRepository, type PoisonRepository } from './repository/poison.ts'
 export { createRelayRepository, type Delivery, type RelayRepository } from './repository/relay.ts'
 export { createResourceRepository, type ResourceRepository, type Taking } from './repository/resources.ts'

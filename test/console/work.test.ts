@@ -114,10 +114,19 @@ t.test('a member has no such place, and the interface refuses it too', async (t)
   const { page, open, complaints } = stage
   await signUp(stage)
   t.equal(await page.getByRole('link', { name: 'Work' }).count(), 0)
+  const answer = await stage.app.inject({ url: '/v1/jobs/queues', headers: await headersOf(page) })
+  t.match(answer.json(), { status: 403, code: 'identity.permission_denied' })
   await open('/console/work')
   await page.getByText('This is for operators').waitFor()
   t.same(complaints, [])
 })
+
+/** What the page sends with its calls. */
+async function headersOf (page: Page): Promise<Record<string, string>> {
+  const sent = page.waitForRequest((request) => request.headers()['authorization'] !== undefined)
+  await page.reload()
+  return { authorization: (await sent).headers()['authorization'] ?? '' }
+}
 
 /** A proof of a backup where none can be made: no key is configured. */
 async function addFailing ({ tx, jobs }: Stage['app']): Promise<void> {

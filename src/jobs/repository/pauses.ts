@@ -12,7 +12,7 @@ export interface Pause {
   at: Date
 }
 
-export interface Standing { count: number, oldest: Date | null }
+export interface Standing { queue: Queue, lane: Lane, count: number, oldest: Date }
 
 const fast = { writeConcern: { w: 1 } } as const
 const most = 10_000
@@ -58,20 +58,21 @@ export function createPauseRepository (db: Db) {
       }, { $set: { heldBy: null } }, fast)
     },
 
-    /** Whether nothing waits at all. */
-    async isIdle (): Promise<boolean> {
-      const waiting = { state: 'pending' as const, queue: { $in: [...queues] }, lane }
-      return await runs.findOne(waiting, { projection: { _id: 1 } }) === null
-    },
-
-    /** Pending runs of a lane and since when the oldest is due, of the first 10,000 that its index names. */
-    async standing (queue: Queue, lane: Lane): Promise<Standing> {
-      const [found] = await runs.aggregate<Standing>([
+    /**
+     * Pending runs of each lane and since when the oldest is due, of the first 10,000 that the index names; those that
+     * have some, in one round trip.
+     */
+    async standings (of: readonly Queue[]): Promise<Standing[]> {
+      const [first, ...others] = of.flatMap((queue) => lanes.map((lane) => [
         { $match: { state: 'pending', queue, lane } },
         { $limit: most },
-        { $group: { _id: null, count: { $sum: 1 }, oldest: { $min: '$runAt' } } }
+        { $group: { _id: null, count: { $sum: 1 }, oldest: { $min: '$runAt' } } },
+        { $set: { queue, lane } }
+      ]))
+      if (first === undefined) return []
+      return await runs.aggregate<Standing>([
+        ...first, ...others.map((pipeline) => ({ $unionWith: { coll: runs.collectionName, pipeline } }))
       ]).toArray()
-      return found ?? { count: 0, oldest: null }
     }
   }
 }

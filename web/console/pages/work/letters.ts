@@ -7,11 +7,12 @@ import { Button } from '../../parts/button.ts'
 import { Dialog } from '../../parts/dialog.ts'
 import { Panel } from '../../parts/panel.ts'
 import { AsRequest } from '../../parts/request.ts'
-import { Empty, Loaded } from '../../parts/state.ts'
+import { Empty, Loaded, Refused } from '../../parts/state.ts'
 import { Status } from '../../parts/status.ts'
 import { Table, type Column } from '../../parts/table.ts'
 import { Time } from '../../parts/time.ts'
 import { toast } from '../../parts/toast.ts'
+import { problemOf, type Problem } from '../../problem.ts'
 import { hrefOf, query, setQuery } from '../../router.ts'
 import {
   discardGroup, groups, letters, replayGroup, type Group, type Letter, type ReplayReport
@@ -41,8 +42,10 @@ const reread = async (): Promise<void> => { await groups.load() }
 /** A dry run first: how many would go, and which would be refused. */
 function Replay ({ group, close }: { group: Group, close: () => void }): Node {
   const report = useSignal<ReplayReport | undefined>(undefined)
+  const problem = useSignal<Problem | undefined>(undefined)
   useEffect(() => {
-    void replayGroup(group.fingerprint, true).then((answer) => { report.value = answer }).catch(() => { close() })
+    void replayGroup(group.fingerprint, true).then((answer) => { report.value = answer })
+      .catch((error: unknown) => { problem.value = problemOf(error) })
   }, [])
   const replay = async (): Promise<void> => {
     await replayGroup(group.fingerprint, false)
@@ -58,7 +61,7 @@ function Replay ({ group, close }: { group: Group, close: () => void }): Node {
     : `${plural(matched - refused.length, 'letter')} would be replayed as new runs in lane bulk, ten a second` +
       (refused.length === 0 ? '.' : `; ${count(refused.length)} would be refused (${codes}).`)
   return html`<${Dialog} title="Replay ${group.name}" close=${close}>
-    <p>${words}</p>
+    ${problem.value === undefined ? html`<p>${words}</p>` : html`<${Refused} problem=${problem.value} />`}
     <p class="small muted">The third replay of the same origin is the last one.</p>
     <div class="form-end"><${Button} kind="primary" isDisabled=${report.value === undefined}
       act=${replay}>Replay<//></div>

@@ -24,7 +24,7 @@ const outcomes: Record<string, string> = {
 
 /** The run told as what happened to it, oldest first. */
 function storyOf (run: RunDetail): Happening[] {
-  const { createdAt, cause, attempts, startedAt, endedAt, state, cancel } = run
+  const { createdAt, cause, attempts, cancel } = run
   const by = cause === null ? undefined : `${cause.kind} ${cause.id}`
   const story: Happening[] = [{ at: createdAt, what: 'made', tone: 'muted', by }]
   for (const { startedAt: at, endedAt: until, outcome, code, message } of attempts) {
@@ -36,9 +36,16 @@ function storyOf (run: RunDetail): Happening[] {
   if (cancel !== undefined) {
     story.push({ at: cancel.at, what: 'asked to cancel', tone: 'warn', why: cancel.reason, by: cancel.by })
   }
-  if (state === 'running' && startedAt !== undefined) story.push({ at: startedAt, what: 'started', tone: 'info' })
-  if (endedAt !== undefined) story.push({ at: endedAt, what: state, tone: toneOf(state) })
-  return story
+  return [...story, ...lastOf(run)]
+}
+
+/** What killed a run is told by its attempts already. */
+function lastOf ({ state, startedAt, endedAt }: RunDetail): Happening[] {
+  const began = startedAt !== undefined && ['running', 'done'].includes(state)
+  return [
+    ...began ? [{ at: startedAt, what: 'started', tone: 'info' as const }] : [],
+    ...endedAt !== undefined && state !== 'dead' ? [{ at: endedAt, what: state, tone: toneOf(state) }] : []
+  ]
 }
 
 function progressText ({ progress }: RunDetail): string {
