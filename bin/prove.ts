@@ -1,8 +1,10 @@
 // `npm run prove -- <area> [ids] [--rounds N]`: the long failure proofs of test/proofs, a line each.
-import { existsSync, globSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Proof, Proofs } from './proof.ts'
+import { startServices } from './services.ts'
 
 const folder = join(import.meta.dirname, '../test/proofs')
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { rounds: { type: 'string' } } })
@@ -10,21 +12,36 @@ const [area = '', ...ids] = positionals
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
 process.env['NODE_ENV'] ??= 'development'
 
-const proofs = await proofsOf(area)
+const { proofs, needsStores = false } = await openArea(area)
 const chosen = choose(proofs)
+const stores = needsStores ? await startStores() : undefined
 let failed = 0
 for (const [id, proof] of chosen) failed += await prove(id, proof) ? 0 : 1
+await stores?.stop()
 process.stdout.write(`${chosen.length - failed} passed, ${failed} failed\n`)
 process.exit(failed === 0 ? 0 : 1)
 
-async function proofsOf (area: string): Promise<Proofs> {
+/** Stores in a folder of their own, unless the environment names some. */
+async function startStores () {
+  if (process.env['MONGO_URL'] && process.env['REDIS_URL']) return undefined
+  const dir = mkdtempSync(join(tmpdir(), 'switchyard-proofs-'))
+  const { mongoUrl, redisUrl, stop } = await startServices({ dir, persist: true })
+  Object.assign(process.env, { MONGO_URL: mongoUrl, REDIS_URL: redisUrl })
+  return {
+    async stop (): Promise<void> {
+      await stop()
+      rmSync(dir, { recursive: true, force: true })
+    }
+  }
+}
+
+async function openArea (area: string): Promise<{ proofs: Proofs, needsStores?: boolean }> {
   const file = join(folder, `${area}.ts`)
   if (!/^[a-z][a-z-]*$/.test(area) || !existsSync(file)) {
     const areas = globSync('*.ts', { cwd: folder }).map((found) => basename(found, '.ts')).toSorted()
     stop(`Which area? npm run prove -- <area> [ids], of: ${areas.join(', ') || 'none yet'}.`)
   }
-  const { proofs } = await import(file) as { proofs: Proofs }
-  return proofs
+  return await import(file) as { proofs: Proofs, needsStores?: boolean }
 }
 
 function choose (proofs: Proofs): [string, Proof][] {

@@ -19,5 +19,8 @@ const all = {
   ...schedules, ...soak, ...standing, ...stepDown
 }
 
+/** They share one MongoDB and one Redis; those that kill them start their own. */
+export const needsStores = true
+
 export const proofs: Proofs = Object.fromEntries(
   Object.entries(all).toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1))))

@@ -27,7 +27,7 @@ function flowOf (row: QueueRow): { tone: 'good' | 'warn' | 'bad' | 'muted', word
 
 function columnsOf (pause: (queue: string) => void): ReadonlyArray<Column<QueueRow>> {
   return [
-    { key: 'queue', head: 'Queue', cell: ({ queue }) => html`<code class="whole">${queue}</code>` },
+    { key: 'queue', head: 'Queue', cell: ({ queue }) => html`<code>${queue}</code>` },
     { key: 'flow', head: 'State', cell: (row) => html`<${Status} ...${flowOf(row)} />` },
     { key: 'live', head: 'Live', isFigure: true, cell: ({ live }) => count(live) },
     {
