@@ -1,5 +1,6 @@
-// `npm run bench -- jobs [J2 J4 ...] [--rounds 5] [--waiting 200000]`: what the engine of jobs costs beside raw BullMQ
-// of the same version and the bare writes of MongoDB. Named arms print their table and keep no results.
+// `npm run bench -- jobs [J2 J4 ...] [--rounds 5] [--waiting 200000] [--documents 1000000]`: what the engine of jobs
+// costs beside raw BullMQ of the same version and the bare writes of MongoDB. Named arms print their table and keep no
+// results.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,11 @@ import { report, type Verdict } from './measure.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, waiting: { type: 'string', default: '200000' } }
+  options: {
+    rounds: { type: 'string', default: '5' },
+    waiting: { type: 'string', default: '200000' },
+    documents: { type: 'string', default: '1000000' }
+  }
 })
 const options = { rounds: Number(values.rounds) }
 const dir = mkdtempSync(join(tmpdir(), 'switchyard-bench-'))
@@ -24,6 +29,8 @@ const { j3, j6 } = await import('./jobs/latency.ts')
 const { j9, j16, j17 } = await import('./jobs/store.ts')
 const { j7, j8 } = await import('./jobs/fair.ts')
 const { j10 } = await import('./jobs/kills.ts')
+const { j11 } = await import('./jobs/ticker.ts')
+const { measureBackup } = await import('./jobs/backup.ts')
 const arms: Record<string, () => Promise<Told>> = {
   J1: async () => await j1(options),
   J2: async () => await j2(options),
@@ -35,6 +42,10 @@ const arms: Record<string, () => Promise<Told>> = {
   J8: async () => await j8(options),
   J9: async () => await j9(Number(values.waiting)),
   J10: j10,
+  J11: j11,
+  J15: async () => await measureBackup({
+    mongoUrl: process.env['MONGO_URL'] ?? '', documents: Number(values.documents), ...options
+  }),
   J16: async () => await j16(options),
   J17: async () => await j17(options)
 }
