@@ -123,6 +123,8 @@ function isWriteConflict (error: Shape): boolean {
 
 function isTransient (error: Shape): boolean {
   if (transientNames.has(error.name ?? '') || transientCodes.has(String(error.code))) return true
+  // The driver wraps a lost connection as if it were the refusal of a document, which has a code.
+  if (error.name === 'MongoBulkWriteError' && error.code === undefined) return true
   // SMTP: 4yz asks to come again.
   if (typeof error.responseCode === 'number') return error.responseCode >= 400 && error.responseCode < 500
   return error.hasErrorLabel?.('RetryableWriteError') === true

@@ -39,6 +39,8 @@ t.test('each error has its class', async (t) => {
     ],
     ['undici timeout', named('HeadersTimeoutError', { code: 'UND_ERR_HEADERS_TIMEOUT' }), 'transient'],
     ['mongo away', named('MongoServerSelectionError'), 'transient'],
+    ['mongo away in a bulk', named('MongoBulkWriteError', { writeErrors: [] }), 'transient'],
+    ['a document refused in a bulk', named('MongoBulkWriteError', { code: 121 }), 'bug'],
     ['redis away', named('MaxRetriesPerRequestError'), 'transient'],
     ['status 502', named('Error', { status: 502 }), 'transient'],
     ['status 503', named('Error', { statusCode: 503 }), 'transient'],

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { createDocuments } from '../../plugins/pubsub/listener/documents.ts'
 import { createGather, type Publication } from '../../plugins/pubsub/listener/gather.ts'
 import { createProgress } from '../../plugins/pubsub/listener/progress.ts'
 import type { LiveDocument } from '../../src/kernel/index.ts'
@@ -81,4 +82,24 @@ t.test('an edge that comes while a document is read is never laid over the older
   t.same(out.map(({ version, state, bytes }) => [version, state, bytes]), [[2, 'storing', 40], [3, 'done', 100]])
   t.equal(gather.size(), 0)
   await gather.stop()
+})
+
+t.test('a broker that is away is told by what waits for it, and ends no process', async (t) => {
+  const binding = {
+    collection: 'c',
+    params: async (shown: readonly LiveDocument[]) => shown.map(() => ['x']),
+    present: ({ _id }: LiveDocument) => [{ kind: 'k', key: _id, data: {} }]
+  }
+  const live = {
+    async publishDocument (_topic: unknown, _params: unknown, _input: unknown, isEdge: boolean) {
+      if (!isEdge) throw new Error('away')
+      await sleep(50)
+    }
+  }
+  const sources = { byCollection: new Map([['c', [{ topic: { param: 'id' }, binding }]]]) }
+  const documents = createDocuments({} as never, live as never, sources as never)
+  const steps = [1, 2].map((version) => ({ document: { _id: 'f1', version }, isEdge: version === 2 }))
+  const { settled } = await documents.publish('c', new Map([['f1', steps]]))
+  await sleep(20)
+  await t.rejects(settled, { message: 'away' })
 })

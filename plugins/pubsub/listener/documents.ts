@@ -32,6 +32,8 @@ export function createDocuments (db: FastifyInstance['db'], live: HubLive, sourc
       const { version } = document
       const sent = source.binding.present(document).flatMap(({ kind, key, data }) => channels.map(async (id) =>
         await live.publishDocument(source.topic, paramsOf(source, id), { kind, key, data, version }, isEdge)))
+      // Whoever asks `settled` hears of a refusal; until then it is no error that nobody caught.
+      for (const one of sent) one.catch(() => undefined)
       if (isEdge) await Promise.all(sent)
       else later.push(...sent)
     }
@@ -66,7 +68,9 @@ export function createDocuments (db: FastifyInstance['db'], live: HubLive, sourc
     async publish (collection: string, steps: Steps): Promise<{ settled: Promise<unknown> }> {
       const later = await Promise.all((sources.byCollection.get(collection) ?? []).map(async (source) =>
         await publishSource(source, steps)))
-      return { settled: Promise.all(later.flat()) }
+      const settled = Promise.all(later.flat())
+      settled.catch(() => undefined)
+      return { settled }
     },
 
     /** Tombstones where the document showed, as far as this process has published it. */
