@@ -75,7 +75,8 @@ t.test('a second signal ends a worker at once, and what it had is no attempt', a
   await until('at work', async () => (await runOf(app, id))?.state === 'running')
   const exited = once(worker, 'exit')
   worker.kill('SIGTERM')
-  for await (const line of createInterface(worker.stdout as NodeJS.ReadableStream)) if (line.includes('"closing"')) break
+  const said = createInterface(worker.stdout as NodeJS.ReadableStream)
+  for await (const line of said) if (line.includes('"closing"')) break
   t.equal(worker.exitCode, null, 'the first one waits for what is at work')
   const sinceMs = performance.now()
   worker.kill('SIGTERM')
@@ -123,7 +124,7 @@ t.test('a solo child whose worker dies while it boots is gone before it is ready
   const environment = testEnvironment({ MONGO_URL: `mongodb://127.0.0.1:${port}/?directConnection=true` })
   const file = join(import.meta.dirname, '../../workers/worker.ts')
   const child = fork(file, ['--solo'], {
-    env: { ...process.env, ...environment }, execArgv: ['--disable-warning=ExperimentalWarning'], silent: true
+    env: environment, execArgv: ['--disable-warning=ExperimentalWarning'], silent: true
   })
   const said: unknown[] = []
   child.on('message', (message) => { said.push(message) })
