@@ -31,6 +31,8 @@ else {
 
 /** The child of a worker that works on one run alone, with the same bindings. */
 async function serveOne (): Promise<void> {
+  // Its worker may die while this one boots.
+  process.once('disconnect', () => { process.exit(1) })
   const { loadConfig } = await import('../src/config/index.ts')
   const { buildApp, serveSolo } = await import('../plugins/index.ts')
   const app = await buildApp({ role: 'worker', config: loadConfig(process.env), groups: [] })

@@ -72,6 +72,11 @@ export function createLoneStart (
       if (run?.fence !== fence) return { isDone: true, cause: 'superseded', code: '' }
       return await executor.start(run)
     },
-    abort (reason) { get().executor.abortAll(reason) }
+    abort (reason) {
+      const { executor } = get()
+      // Also a run that is not told of yet goes back.
+      if (reason === 'shutdown') executor.stop()
+      executor.abortAll(reason)
+    }
   }
 }

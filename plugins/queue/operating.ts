@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import {
   createControlRepository, createEventPages, createEventService, createLetterRepository, createLetterService,
-  createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository, createRuleService,
-  createRunControl, createRunRepository, createSubscriberDuty, createSubscriberRepository, createWorkerRepository,
-  groupOpened, replayEvents, replayLetters, runDead, schemas,
-  type EventService, type LetterService, type QueueControl, type RuleService, type RunControl, type SubscriberDuty
+  createOperations, createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository,
+  createRuleService, createRunControl, createRunRepository, createSubscriberDuty, createSubscriberRepository,
+  createWorkerRepository, groupOpened, replayEvents, replayLetters, runDead, schemas,
+  type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
+  type SubscriberDuty
 } from '../../src/jobs/index.ts'
 import { tellCancelled } from './control.ts'
 import { createRunPublisher } from './progress.ts'
@@ -13,6 +14,7 @@ import type { Waker } from './wake.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     runControl: RunControl
+    operations: Operations
     queueControl: QueueControl
     letters: LetterService
     letterRules: RuleService
@@ -30,7 +32,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   const publish = createRunPublisher(app.live, clock, log)
 
   app.declare({ domain: 'jobs', events: [runDead, groupOpened], jobs: [replayLetters, replayEvents], schemas })
-  app.decorate('runControl', createRunControl({
+  const control = createRunControl({
     runs: createControlRepository(db),
     known,
     tx,
@@ -44,7 +46,9 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
         ...(run.serial === undefined ? {} : { serials: [[run.workspaceId, run.serial]] })
       })
     }
-  }))
+  })
+  app.decorate('runControl', control)
+  app.decorate('operations', createOperations({ runs, control }))
   app.decorate('queueControl', createQueueControl({
     pauses: createPauseRepository(db),
     runs: createRelayRepository(db),

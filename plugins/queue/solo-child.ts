@@ -13,9 +13,12 @@ export async function serveSolo (app: FastifyInstance): Promise<void> {
   process.once('disconnect', () => { process.exit(1) })
   // It may have died while we booted.
   if (!process.connected) process.exit(1)
-  // A signal to the whole group is for the worker, which tells us what to do.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
-  startWatchdog({ limitMs: 3_600_000, parent: process.ppid })
+  // The run goes back, as those of a worker do: a child that merely died would condemn it.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => { app.solo.abort('shutdown') })
+  }
+  // Without it an endless loop would outlive the worker, deaf to signals.
+  if (!await startWatchdog({ limitMs: 3_600_000, parent: process.ppid }).isOn) process.exit(1)
   const told = Promise.withResolvers<ToChild & { say: 'start' }>()
   process.on('message', (message: ToChild) => {
     if (message.say === 'start') told.resolve(message)

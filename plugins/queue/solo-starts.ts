@@ -28,7 +28,8 @@ export function createSoloStarts ({ solo, quarantine, clock, giveUpMs, killDead,
     const limitMs = isIdleTimeout ? Infinity : timeoutMs + giveUpMs + lateMs
     const end = await solo.run({ key, signal, timeoutMs: limitMs })
     if (end.kind === 'ended') {
-      quarantine.survived(run.name, clock.ms())
+      // What was told to stop has proved nothing.
+      if (end.ended.cause !== 'shutdown') quarantine.survived(run.name, clock.ms())
       return end.ended
     }
     if (end.kind === 'absent') {

@@ -4,7 +4,7 @@ import {
 } from '../../src/jobs/index.ts'
 import { toPage } from '../../src/kernel/index.ts'
 import { IdParams, OperationSchema, ref } from '../../src/kernel/schemas.ts'
-import { started } from './started.ts'
+import { accept } from './accepted.ts'
 
 const by = ['session', 'apiKey'] as const
 const operate = { by, permission: 'jobs:backup:operate' }
@@ -30,7 +30,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: { auth: operate, limit: 'write', idempotency: 'optional' }
   }, async (_request, reply) => {
-    await reply.code(202).send(started(app.clock, backUpDatabase, await app.backups.start()))
+    await accept(app, reply, backUpDatabase, { id: await app.backups.start() })
   })
 
   app.post('/backups/:id/prove', {
@@ -44,7 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       idempotency: 'optional'
     }
   }, async ({ params }, reply) => {
-    await reply.code(202).send(started(app.clock, proveBackup, await app.backups.startProof(params.id)))
+    await accept(app, reply, proveBackup, { id: await app.backups.startProof(params.id) })
   })
 }
 

@@ -4,7 +4,7 @@ import {
   NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams, ReportRunSchema, buildReport
 } from '../../src/jobs/index.ts'
 import { IdParams, OperationSchema, ref } from '../../src/kernel/schemas.ts'
-import { started } from './started.ts'
+import { accept } from './accepted.ts'
 
 const by = ['session', 'apiKey'] as const
 const read = { by, permission: 'jobs:report:read' }
@@ -33,7 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }, async ({ actor, params, body }, reply) => {
     const id = await app.reports.start(actor, params.name, body)
-    await reply.code(202).header('location', `/v1/jobs/reports/runs/${id}`).send(started(app.clock, buildReport, id))
+    await accept(app, reply, buildReport, { id }, `/v1/jobs/reports/runs/${id}`)
   })
 
   app.get('/reports/runs/:id', {

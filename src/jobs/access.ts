@@ -10,6 +10,9 @@ export const permissions = definePermissions('jobs', {
   'operation:read': {
     kind: 'read', roles: ['owner', 'admin', 'member', 'guest'], sentence: 'See how long tasks of the workspace get on.'
   },
+  'operation:cancel': {
+    kind: 'write', roles: ['owner', 'admin', 'member'], sentence: 'End long tasks that you started.'
+  },
   'schedule:read': { kind: 'read', roles: ['operator', 'owner', 'admin'], sentence: 'See schedules and their slots.' },
   'schedule:operate': { kind: 'write', roles: ['operator'], sentence: 'Make, change, pause and trigger schedules.' },
   'run:read': { kind: 'read', roles: keepers, sentence: 'See the runs of the workspace, with their data.' },
@@ -33,9 +36,27 @@ export function scopeOf (actor: Actor, asked?: string): Scope {
   return asked === undefined || asked === actor.workspaceId ? [actor.workspaceId] : []
 }
 
-/** A run of the actor's workspace; what is foreign is missing. Throws `jobs.run_not_found`. */
-export async function accessRun (runs: RunRepository, { workspaceId }: Actor, id: string): Promise<RunRow> {
-  const run = workspaceId === '' ? undefined : await runs.find(workspaceId, id)
+/**
+ * A run of the actor's workspace, for operators of the platform also one of the installation; what is foreign is
+ * missing. Throws `jobs.run_not_found`.
+ */
+export async function accessRun (runs: RunRepository, actor: Actor, id: string): Promise<RunRow> {
+  const places = [actor.workspaceId].filter((place) => place !== '')
+  if (actor.can(`jobs:${everywhere}`)) places.push('')
+  let run: RunRow | undefined
+  for (const place of places) run ??= await runs.find(place, id)
   if (run === undefined) throw JobsError.run_not_found({ id })
   return run
+}
+
+/** A run that the actor started, or may operate. What is somebody else's is missing. Throws `jobs.run_not_found`. */
+export async function accessOwnRun (runs: RunRepository, actor: Actor, id: string): Promise<RunRow> {
+  const run = await accessRun(runs, actor, id)
+  if (!isOwn(run, actor) && !actor.can('jobs:run:operate')) throw JobsError.run_not_found({ id })
+  return run
+}
+
+/** Also what a key of the same person began. */
+function isOwn ({ actor: starter }: RunRow, { id, userId }: Actor): boolean {
+  return starter !== undefined && (starter.id === id || (userId !== null && starter.userId === userId))
 }

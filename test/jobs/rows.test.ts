@@ -1,8 +1,8 @@
-// What goes together costs less: the runs of a serial in one place, events in one transaction.
+// What goes together costs less: the runs of a serial in one place, events in one transaction. And wrong clocks.
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import { defineErrors, defineEvent, defineJob, defineSubscriber } from '../../src/kernel/index.ts'
+import { defineErrors, defineEvent, defineJob, defineSubscriber, type AddOptions } from '../../src/kernel/index.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 
 const Numbered = Type.Object({ n: Type.Integer() }, { additionalProperties: false })
@@ -76,4 +76,35 @@ t.test('events that go together end in one transaction; one that fails leaves th
   t.same((await effects(app).distinct('n')).filter((n) => n < 0 || n > 100), [101, 103])
   const [dead] = await runs(app).find({ name: tally.name, state: { $ne: 'done' } }).toArray()
   t.match(dead, { state: 'dead', data: { data: { n: -1 } } })
+})
+
+t.test('the clock of a process may be wrong and jump: runs start in time all the same', async (t) => {
+  const { Date: RightDate } = globalThis
+  let aheadMs = 0
+  t.teardown(() => { globalThis.Date = RightDate })
+  globalThis.Date = class extends RightDate {
+    constructor (...given: [] | [number]) {
+      super(given.length === 0 ? RightDate.now() + aheadMs : given[0])
+    }
+
+    static override now = (): number => RightDate.now() + aheadMs
+  } as DateConstructor
+  seen.length = 0
+  const add = async (n: number, options: AddOptions): Promise<string> => (await app.tx(async (session) =>
+    await app.jobs.add(session, queueUp, { n }, { workspaceId: 'c', serial: `c${n}`, ...options }))).id
+  for (const hours of [-30, 30, 0]) {
+    const nowMs = app.clock.ms()
+    const soon = await add(1, { runAt: new RightDate(nowMs + 900), deadlineAt: new RightDate(nowMs + 20_000) })
+    const late = await add(2, { runAt: new RightDate(nowMs + 3_600_000) })
+    aheadMs = hours * 3_600_000
+    t.ok(Math.abs(Date.now() - RightDate.now() - aheadMs) < 1000)
+    await until('done', async () => (await runs(app).findOne({ _id: soon }))?.['state'] === 'done')
+    const run = await runs(app).findOne({ _id: soon })
+    const lateMs = (run?.['startedAt'] as Date).getTime() - (run?.['runAt'] as Date).getTime()
+    t.ok(lateMs >= 0 && lateMs < 5000, `${hours} h off: started ${lateMs} ms after its time`)
+    t.match(run, { starts: 1, crashes: 0, attempt: 0 })
+    t.match(await runs(app).findOne({ _id: late }), { state: 'pending', starts: 0 })
+    await runs(app).deleteOne({ _id: late })
+  }
+  t.same(seen, [1, 1, 1])
 })

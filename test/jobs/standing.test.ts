@@ -151,9 +151,11 @@ function newEnvironmentConfig (key: string): void {
 t.test('backups are for operators', async (t) => {
   t.equal((await call('GET', '/backups', ann)).status, 403)
   t.equal((await call('POST', '/backups', ann)).status, 403)
-  t.equal((await call('POST', '/backups/0190b7a0-0000-7000-8000-000000000000/prove')).status, 404)
+  const unknown = await call('POST', '/backups/0190b7a0-0000-7000-8000-000000000000/prove')
+  t.match([unknown.status, unknown.body()], [404, { code: 'jobs.backup_not_found' }])
   const started = await call('POST', '/backups')
   t.equal(started.status, 202)
+  t.equal(started.headers['location'], `/v1/operations/${started.body().id}`)
   t.equal((await ended(worker, started.body().id)).state, 'done')
 })
 

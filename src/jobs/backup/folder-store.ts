@@ -15,9 +15,9 @@ export function createFolderStore (dir: string): BackupStore {
 
     async put (id, part, body) {
       const folder = join(dir, id)
-      await mkdir(folder, { recursive: true, mode: 0o700 })
       const unfinished = join(folder, `${part}.part`)
       try {
+        await mkdir(folder, { recursive: true, mode: 0o700 })
         const file = await open(unfinished, 'w', 0o600)
         await pipeline(body, file.createWriteStream({ flush: true, highWaterMark: 4 * 1024 * 1024 }))
         await rename(unfinished, join(folder, part))
