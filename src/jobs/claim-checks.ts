@@ -19,7 +19,10 @@ export function createClaimChecks ({ rows, storage, clock }: ClaimCheckParts) {
   return {
     async put (data: unknown, { keepDays = 40 }: { keepDays?: number } = {}): Promise<ClaimCheck> {
       const body = Buffer.from(JSON.stringify(data) ?? 'null')
-      if (body.length > maxBytes) throw JobsError.data_too_large({ bytes: body.length, maxBytes })
+      if (body.length > maxBytes) {
+        const detail = 'A claim check holds at most 16 MiB: put it in several, or store a file.'
+        throw JobsError.data_too_large({ bytes: body.length, maxBytes }, { detail })
+      }
       const key = `checks/${randomUUID()}`
       // Known before it is there: what nobody knows of would stay for ever.
       await rows.add(key, new Date(clock.ms() + keepDays * dayMs))

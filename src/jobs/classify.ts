@@ -75,6 +75,8 @@ export function classify (error: unknown, nowMs: number, random: () => number = 
   if (error instanceof RunAborted) {
     return { ...said, cause: abortCauses[error.reason] }
   }
+  // Data of another shape or version, at whichever end it shows.
+  if (isDomainError(error, 'jobs.schema_mismatch')) return { ...said, cause: 'contract' }
   if (isDomainError(error)) return { ...said, ...byKind(error.kind, error.options.retryAfterMs, random) }
   return { ...said, ...byShape(typeof error === 'object' && error !== null ? error as Shape : {}, nowMs, random) }
 }

@@ -29,7 +29,9 @@ t.test('a big payload goes round by the storage', async (t) => {
   const id = await add({ rows: check })
   await until('done', async () => (await stateOf(id))?.state === 'done')
   t.same(seen, [rows])
-  await t.rejects(app.claimChecks.put('x'.repeat(17 * 1024 * 1024)), { code: 'jobs.data_too_large' })
+  await t.rejects(app.claimChecks.put('x'.repeat(17 * 1024 * 1024)), {
+    code: 'jobs.data_too_large', message: /at most 16 MiB/
+  })
   await t.rejects(app.claimChecks.read(Type.Object({ other: Type.String() }), check), { code: 'jobs.schema_mismatch' })
 })
 
@@ -38,7 +40,9 @@ t.test('what was changed is refused for good, what is not there is tried again',
   const other = await app.claimChecks.put([...rows, { n: 1, text: 'more' }])
   const changed = await add({ rows: { ...check, key: other.key } })
   await until('dead', async () => (await stateOf(changed))?.state === 'dead')
-  t.match(await app.db.collection('jobs.letters').findOne({ runId: changed }), { code: 'jobs.schema_mismatch' })
+  t.match(await app.db.collection('jobs.letters').findOne({ runId: changed }), {
+    class: 'contract', code: 'jobs.schema_mismatch'
+  })
   const lost = await add({ rows: { ...check, key: 'checks/0190b7a0-0000-7000-8000-000000000000' } })
   await until('tried', async () => (await stateOf(lost))?.attempts.length === 1)
   t.match(await stateOf(lost), { state: 'pending', attempts: [{ class: 'transient', code: 'storage.bytes_lost' }] })

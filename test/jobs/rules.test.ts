@@ -1,6 +1,7 @@
 import t from 'tap'
 import { Type } from 'typebox'
 import { backoffMs, classify, judge, RunAborted, WaitSignal, type Classified } from '../../src/jobs/classify.ts'
+import { JobsError } from '../../src/jobs/errors.ts'
 import { fingerprintOf } from '../../src/jobs/fingerprint.ts'
 import { dataHash, deliveryId, seqOf } from '../../src/jobs/keys.ts'
 import { checkPayload, readPayload } from '../../src/jobs/payload.ts'
@@ -27,6 +28,7 @@ t.test('each error has its class', async (t) => {
     ['domain forbidden', Wrong.forbidden(), 'permanent'],
     ['domain not found', Wrong.gone(), 'permanent'],
     ['a business conflict is final', Wrong.conflict(), 'permanent'],
+    ['data that is not of its schema', JobsError.schema_mismatch(), 'contract'],
     ['domain rate limited', Wrong.limited({}, { retryAfterMs: 4000 }), 'throttled', 4200],
     ['domain unavailable', Wrong.away(), 'transient'],
     ['domain unavailable that says when', Wrong.away({}, { retryAfterMs: 1000 }), 'throttled', 1050],
