@@ -1,4 +1,4 @@
-// One line a file, everything about a failing one, and a last line that nothing follows.
+// One line a file, then everything about those that failed, and a last line that nothing follows.
 import { writeSync } from 'node:fs'
 import { Transform, type TransformCallback } from 'node:stream'
 
@@ -9,6 +9,7 @@ export default class Reporter extends Transform {
   private rest = ''
   private block: string[] = []
   private file: { name: string, isOk: boolean, time: string } | undefined
+  private failures: string[] = []
   private passed = 0
   private failed = 0
 
@@ -26,6 +27,7 @@ export default class Reporter extends Transform {
 
   override _flush (done: TransformCallback): void {
     this.takeLine(this.rest)
+    for (const failure of this.failures) this.push(failure)
     done()
   }
 
@@ -54,7 +56,7 @@ export default class Reporter extends Transform {
     this.passed += tests.length - failed
     this.failed += isOk ? failed : Math.max(failed, 1)
     this.push(`${isOk ? 'ok    ' : 'FAILED'} ${name}  ${tests.length - failed} of ${tests.length}  ${time}\n`)
-    if (!isOk) this.push(`${this.block.join('\n')}\n`)
+    if (!isOk) this.failures.push(`\nFAILED ${name}\n${this.block.join('\n')}\n`)
     this.block = []
     this.file = undefined
   }

@@ -35,9 +35,11 @@ t.test('a newcomer signs up, connects, sees it move, is alerted, and comes back 
 
   await page.goto(stage.address + account)
   await sync(stage)
-  t.equal(await page.locator('[data-figure=stored]').textContent(), '60')
-  t.equal(await page.locator('[data-figure=items]').textContent(), '60')
-  t.equal(await page.locator('.post').count(), 50)
+  // Each comes by its own message.
+  for (const figure of ['stored', 'items']) {
+    await until(figure, async () => await page.locator(`[data-figure=${figure}]`).textContent() === '60')
+  }
+  await until('a page of posts', async () => await page.locator('.post').count() === 50)
   await page.getByRole('tab', { name: /Downloads/ }).click()
   await until('six downloads', async () => await page.locator('tbody .status', { hasText: 'done' }).count() === 6)
   await page.getByRole('table', { name: 'Downloads' }).getByRole('link').first().click()

@@ -114,9 +114,16 @@ interface Violation { id: string, nodes: Array<{ html: string, failureSummary?: 
 
 declare const axe: { run: () => Promise<{ violations: Violation[] }> }
 
-/** What axe-core finds on the page as it stands. */
+/** What axe-core finds on the page as it stands: what a second look no longer finds was on its way in or out. */
 export async function violationsOf (page: Page): Promise<string[]> {
   await page.evaluate(axeSource)
+  const found = await axeFinds(page)
+  if (found.length === 0) return found
+  await sleep(1000)
+  return await axeFinds(page)
+}
+
+async function axeFinds (page: Page): Promise<string[]> {
   const violations = await page.evaluate(async () => (await axe.run()).violations)
   return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(said).join(' | ')}`)
 }
