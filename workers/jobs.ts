@@ -1,12 +1,13 @@
 import type { FastifyPluginAsync } from 'fastify'
 import {
-  backUpDatabase, buildReport, clearRecords, proveBackup, rebuildProjection, replayEvents, replayLetters,
+  backUpDatabase, buildReport, clearRecords, endCancelled, proveBackup, rebuildProjection, replayEvents, replayLetters,
   startDailyReports
 } from '../src/jobs/index.ts'
 
 const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(replayLetters, async (ctx) => await app.letters.carry(ctx))
   app.handleJob(replayEvents, async (ctx) => await app.eventLog.carry(ctx))
+  app.handleJob(endCancelled, async (ctx) => await app.runControl.endMarked(ctx))
   app.handleJob(clearRecords, async (ctx) => await app.clearing.run(ctx))
   app.handleJob(backUpDatabase, app.backups.backUp)
   app.handleJob(proveBackup, app.backups.prove)

@@ -3,7 +3,7 @@ import {
   createControlRepository, createEventPages, createEventService, createLetterRepository, createLetterService,
   createOperations, createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository,
   createRuleService, createRunControl, createRunRepository, createSubscriberDuty, createSubscriberRepository,
-  createWorkerRepository, groupOpened, replayEvents, replayLetters, runDead, schemas,
+  createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, runDead, schemas,
   type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
   type SubscriberDuty
 } from '../../src/jobs/index.ts'
@@ -31,9 +31,12 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   const events = createEventPages(db)
   const publish = createRunPublisher(app.live, clock, log)
 
-  app.declare({ domain: 'jobs', events: [runDead, groupOpened], jobs: [replayLetters, replayEvents], schemas })
+  app.declare({
+    domain: 'jobs', events: [runDead, groupOpened], jobs: [replayLetters, replayEvents, endCancelled], schemas
+  })
   const control = createRunControl({
     runs: createControlRepository(db),
+    jobs,
     known,
     tx,
     clock,

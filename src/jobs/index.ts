@@ -27,7 +27,7 @@ export {
 } from './fair.ts'
 export { fingerprintOf } from './fingerprint.ts'
 export { collections } from './indexes.ts'
-export { replayEvents, replayLetters } from './jobs.ts'
+export { endCancelled, replayEvents, replayLetters } from './jobs.ts'
 export { dataHash, deliveryId } from './keys.ts'
 export { createLetterService, type LetterService } from './letters.ts'
 export { nextConcurrency } from './loop-guard.ts'

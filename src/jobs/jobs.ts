@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { defineJob, lanes } from '../kernel/index.ts'
 import { At, OneOf } from '../kernel/schemas.ts'
-import { LetterFilterSchema, rates } from './schemas.ts'
+import { LetterFilterSchema, WaitingFilterSchema, rates } from './schemas.ts'
 
 const Scope = Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 1 }))
 
@@ -13,6 +13,13 @@ export const replayLetters = defineJob({
     /** Workspaces whose letters are meant; without it all of them. */
     scope: Scope, filter: LetterFilterSchema, ratePerS: rates, lane: OneOf(lanes)
   }, { additionalProperties: false })
+})
+
+/** Ends the waiting runs of a great cancel, which are kept from starting already. */
+export const endCancelled = defineJob({
+  name: 'jobs.end-cancelled',
+  queue: 'upkeep',
+  data: Type.Object({ scope: Scope, filter: WaitingFilterSchema }, { additionalProperties: false })
 })
 
 /** Has one subscriber hear events of the log once more. */

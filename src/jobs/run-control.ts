@@ -1,13 +1,15 @@
-import type { Actor, Clock, Lane, Registry, RunState, Tx } from '../kernel/index.ts'
+import type { Actor, Clock, JobContext, JobSender, Lane, Registry, RunState, Tx } from '../kernel/index.ts'
 import { scopeOf } from './access.ts'
 import { JobsError } from './errors.ts'
+import { endCancelled } from './jobs.ts'
 import { presentRun, presentRunDetail } from './present.ts'
 import type { ControlRepository, ListedRun } from './repository.ts'
 import type { Cancel } from './run.ts'
-import type { RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
+import type { CancelMany, RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
 
 interface Collaborators {
   runs: ControlRepository
+  jobs: JobSender
   known: Pick<Registry, 'jobs'>
   tx: Tx
   clock: Clock
@@ -22,7 +24,7 @@ export type RunControl = ReturnType<typeof createRunControl>
 const tries = 5
 
 /** What operators see and do of runs (`jobs.md` 3.3). */
-export function createRunControl ({ runs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
+export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
   async function runOf (actor: Actor, id: string): Promise<ListedRun> {
     const run = await runs.find(scopeOf(actor), id)
     if (run === undefined) throw JobsError.run_not_found({ id })
@@ -68,14 +70,27 @@ export function createRunControl ({ runs, known, tx, clock, tellWorkers, onMoved
       }
     },
 
-    /** The same for all that match: how many waited and are cancelled; those that run are told. */
+    /**
+     * The same for all that match: how many waited or run. None of them starts any more; where thousands waited, they
+     * end one after the other behind the answer.
+     */
     async cancelMany (
-      actor: Actor, { workspaceId, ...filter }: WaitingFilter, reason: string
+      actor: Actor, { workspaceId, ...filter }: CancelMany['filter'], reason: string
     ): Promise<{ cancelled: number }> {
       const scope = scopeOf(actor, workspaceId)
-      const { cancelled, asked } = await runs.cancelMany(scope, filter, cancelOf(actor, reason))
+      const { cancelled, asked, isMarked } = await runs.cancelMany(scope, filter, cancelOf(actor, reason))
       if (asked.length > 0) tellWorkers(asked)
+      if (isMarked) {
+        const data = { ...(scope === undefined ? {} : { scope: [...scope] }), filter }
+        await tx(async (session) => await jobs.add(session, endCancelled, data, { workspaceId: '' }))
+      }
       return { cancelled: cancelled + asked.length }
+    },
+
+    /** The run of `jobs.end-cancelled`. */
+    async endMarked ({ run }: JobContext<{ scope?: string[], filter: WaitingFilter }>): Promise<{ ended: number }> {
+      const { scope, filter } = run.data
+      return { ended: await runs.endMarked(scope, filter, clock.now()) }
     },
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */

@@ -92,14 +92,14 @@ export const RunPatchSchema = Type.Object({
 }, { $id: 'RunPatch', ...closed, minProperties: 1 })
 export type RunPatch = Static<typeof RunPatchSchema>
 
-const waitingFilter = {
-  name: Type.Optional(Word), batchId: Type.Optional(Word), causeId: Type.Optional(Word),
-  workspaceId: Type.Optional(Workspace)
-}
+const waitingFilter = { name: Type.Optional(Word), batchId: Type.Optional(Word), causeId: Type.Optional(Word) }
+export const WaitingFilterSchema = Type.Object(waitingFilter, closed)
+export type WaitingFilter = Static<typeof WaitingFilterSchema>
 export const CancelManySchema = Type.Object({
-  filter: Type.Object(waitingFilter, { ...closed, minProperties: 1 }), reason: Reason
+  filter: Type.Object({ ...waitingFilter, workspaceId: Type.Optional(Workspace) }, { ...closed, minProperties: 1 }),
+  reason: Reason
 }, { $id: 'CancelRuns', ...closed })
-export type WaitingFilter = Static<typeof CancelManySchema>['filter']
+export type CancelMany = Static<typeof CancelManySchema>
 export const CancelledSchema = Type.Object({ cancelled: Count }, { $id: 'CancelledRuns', ...closed })
 
 export const QueueSchema = Type.Object({

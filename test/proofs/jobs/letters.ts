@@ -114,8 +114,15 @@ export async function cancelEverywhere (waiting: number, racing: number, say: Sa
     const waitingMs = Math.round(performance.now() - sinceMs)
     say(`${cancelled} waiting runs are cancelled in ${waitingMs} ms`)
     must(cancelled === waiting, `${cancelled} of ${waiting} were cancelled`)
-    await runsOf(app).deleteMany({ name: effect.name })
     await open({ groups: ['io', 'keeper'], declared, bind: bindRaces })
+    const these = { name: effect.name }
+    // What is due now would start at once, if it could.
+    await runsOf(app).updateMany({ ...these, dataHash: { $lt: '1' } }, { $set: { runAt: app.clock.now() } })
+    const endedMs = Math.round(await until('all ended', async () =>
+      await runsOf(app).countDocuments({ ...these, state: 'cancelled' }) === waiting, 60_000))
+    say(`they have ended ${endedMs} ms later`)
+    must(await app.db.collection('test.effects').countDocuments() === 0, 'a cancelled run had its effect')
+    await runsOf(app).deleteMany(these)
     const abortMs = await cancelRunning(app)
     say(`50 running ones end ${abortMs} ms after the last cancel`)
     return { waitingMs, abortMs, ...await raceCommits(app, racing) }
