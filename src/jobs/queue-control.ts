@@ -33,6 +33,7 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
     const due = standing.map(({ oldest }) => oldest.getTime()).filter((atMs) => atMs <= nowMs)
     const here = living.filter((worker) => (worker.queues[queue] ?? 0) > 0)
     const mine = paused.filter((pause) => pause.queue === queue)
+    const whole = mine.find(({ workspaceId }) => workspaceId === null)
     const waitingIn = (lane: Lane): number => standing.find((one) => one.lane === lane)?.count ?? 0
     return {
       queue,
@@ -42,7 +43,8 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
       startsPerMin: Math.round(60 * sum(here, (worker) => worker.rates?.[queue]?.startsPerS ?? 0)),
       workers: here.length,
       concurrency: sum(here, (worker) => worker.queues[queue] ?? 0),
-      isPaused: mine.some(({ workspaceId }) => workspaceId === null),
+      isPaused: whole !== undefined,
+      pause: whole === undefined ? null : { reason: whole.reason, by: whole.by, at: whole.at.toISOString() },
       pausedWorkspaces: mine.flatMap(({ workspaceId }) => workspaceId ?? []).slice(0, 1000)
     }
   }

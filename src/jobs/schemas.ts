@@ -113,6 +113,9 @@ export const QueueSchema = Type.Object({
   workers: Count,
   concurrency: Count,
   isPaused: Type.Boolean(),
+  pause: Nullable(Type.Object({ reason: Type.String(), by: Type.String(), at: At }, {
+    ...closed, description: 'Who paused the whole queue, and why'
+  })),
   pausedWorkspaces: Type.Array(Workspace, { maxItems: 1000 })
 }, { $id: 'JobQueue', ...closed })
 export type QueueOut = Static<typeof QueueSchema>

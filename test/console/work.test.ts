@@ -44,9 +44,10 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await page.getByLabel('Reason').fill('looking at it')
     await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
     await row.getByText('paused').waitFor()
+    await row.getByText('looking at it').waitFor()
     await addFailing(app)
     await until('one waits', async () => /waiting/.test(await page.locator('.sub').textContent() ?? '') &&
-      await row.locator('td').nth(3).textContent() === '1')
+      await row.locator('td').nth(4).textContent() === '1')
     await lookAt(t, page, 'queues')
   })
 

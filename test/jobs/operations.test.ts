@@ -176,7 +176,9 @@ t.test('queues say how they stand, and a paused one starts nothing', async (t) =
   const post = async (path: string, payload = {}, as = operator) => await place.post(path, payload, as)
   t.match(await post('/queues/nowhere/pause'), { status: 404, body: { code: 'jobs.queue_unknown' } })
   t.match(await post('/queues/fast/pause', {}, ann), { status: 403 })
-  t.match(await post('/queues/fast/pause', { reason: 'a test' }), { status: 200, body: { isPaused: true } })
+  t.match(await post('/queues/fast/pause', { reason: 'a test' }), {
+    status: 200, body: { isPaused: true, pause: { reason: 'a test', by: operator.userId } }
+  })
   await until('seen', async () => {
     const id = await add(work, 1)
     await sleep(50)

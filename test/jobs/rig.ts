@@ -70,7 +70,9 @@ export async function dropPlace ({ mongoUrl, redisUrl, name }: Place): Promise<v
   const client = new MongoClient(mongoUrl)
   await client.db(name).dropDatabase()
   await client.close()
-  const redis = new Redis(redisUrl)
+  const redis = new Redis(redisUrl, { lazyConnect: true, retryStrategy: () => null }).on('error', () => undefined)
+  // A test that fails while Redis is away is to say its own word.
+  if (!await redis.connect().then(() => true, () => false)) return
   const keys = await redis.keys(`*${name}*`)
   if (keys.length > 0) await redis.unlink(...keys)
   await redis.quit()

@@ -14,6 +14,7 @@ export interface QueueRow {
   workers: number
   concurrency: number
   isPaused: boolean
+  pause: { reason: string, by: string, at: string } | null
   pausedWorkspaces: string[]
 }
 

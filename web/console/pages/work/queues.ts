@@ -8,6 +8,7 @@ import { AsRequest } from '../../parts/request.ts'
 import { Loaded } from '../../parts/state.ts'
 import { Status } from '../../parts/status.ts'
 import { Table, type Column } from '../../parts/table.ts'
+import { Time } from '../../parts/time.ts'
 import { toast } from '../../parts/toast.ts'
 import { hrefOf } from '../../router.ts'
 import { actOnQueue, openQueues, queues, type QueueRow } from '../../stores/work.ts'
@@ -29,6 +30,15 @@ function columnsOf (pause: (queue: string) => void): ReadonlyArray<Column<QueueR
   return [
     { key: 'queue', head: 'Queue', cell: ({ queue }) => html`<code>${queue}</code>` },
     { key: 'flow', head: 'State', cell: (row) => html`<${Status} ...${flowOf(row)} />` },
+    {
+      key: 'why',
+      head: 'Why',
+      isExtra: true,
+      cell: ({ pause }) => pause === null
+        ? ''
+        : html`<span class="text small muted" title=${`by ${pause.by}`}>${pause.reason} · <${Time}
+            at=${pause.at} /></span>`
+    },
     { key: 'live', head: 'Live', isFigure: true, cell: ({ live }) => count(live) },
     {
       key: 'waiting',
