@@ -5,14 +5,14 @@ import {
 } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import { dataHash } from './keys.ts'
-import type { CanaryRepository, CanaryRow, RunRepository } from './repository.ts'
+import { canaryName, type CanaryRepository, type CanaryRow, type RunRepository } from './repository.ts'
 import { newRun } from './sender.ts'
 
 const QueueName = Type.String({ maxLength: 32 })
 
 /** Does nothing, in every queue that is used: that it ends proves that a due job of the queue would run. */
 export const runCanary = defineJob({
-  name: 'jobs.run-canary', queue: 'fast', data: Type.Object({ queue: QueueName }, { additionalProperties: false })
+  name: canaryName, queue: 'fast', data: Type.Object({ queue: QueueName }, { additionalProperties: false })
 })
 
 export const canaryFailed = defineEvent({

@@ -1,5 +1,5 @@
 export { createBackupRepository, type BackupRepository, type BackupRow } from './repository/backups.ts'
-export { createCanaryRepository, type CanaryRepository, type CanaryRow } from './repository/canaries.ts'
+export { canaryName, createCanaryRepository, type CanaryRepository, type CanaryRow } from './repository/canaries.ts'
 export { createClaimCheckRepository, type ClaimCheckRepository } from './repository/claim-checks.ts'
 export { createLoadRepository, type LoadRepository } from './repository/load.ts'
 export {

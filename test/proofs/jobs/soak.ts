@@ -49,8 +49,7 @@ function bind (app: FastifyInstance): void {
 async function soak ({ rounds = 100, say }: ProofOptions): Promise<string> {
   return await withStores(async ({ place }) => await stage(async (app) => {
     const redis = new Redis(place.redisUrl)
-    // Every group has its process: a canary of a queue that nobody works on would never let it be quiet.
-    const steady = await startWorker(place, ['io', 'crawl', 'cpu', 'keeper'])
+    const steady = await startWorker(place, ['io', 'keeper'])
     let other = await startWorker(place, ['io'])
     try {
       for (let n = 0; n < warmLots; n++) await addLot(app, () => undefined)
