@@ -47,7 +47,7 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await row.getByText('looking at it').waitFor()
     await addFailing(app)
     await until('one waits', async () => /waiting/.test(await page.locator('.sub').textContent() ?? '') &&
-      await row.locator('td').nth(4).textContent() === '1')
+      await row.locator('td').nth(3).textContent() === '1')
     await lookAt(t, page, 'queues')
   })
 

@@ -67,8 +67,8 @@ export function createControlRepository (db: Db) {
       const marks = await Promise.all(pendingHalves.map(async (half) => (await rows.updateMany(
         { ...which, ...half, ...unmarked }, { $set: { cancel } })).modifiedCount))
       const marked = sum(marks)
-      const ends = await Promise.all(endedAtOnce.map(async (part) =>
-        (await rows.updateMany({ ...which, ...part }, { $set: cancelled(cancel) })).modifiedCount))
+      const ends = await Promise.all(endedAtOnce.map(async ({ part, hint }) =>
+        (await rows.updateMany({ ...which, ...part }, { $set: cancelled(cancel) }, { hint })).modifiedCount))
       const isMarked = marked > pages
       if (!isMarked) await endMarked(which, cancel.at)
       const running = { ...which, ...live, state: 'running' as const }
@@ -145,11 +145,11 @@ const pendingHalves: ReadonlyArray<Filter<ListedRun>> = [
 ]
 /** A run that stands for others would take in what is added after the cancel: it has no time between. */
 const unmarked = { cancel: { $exists: false }, 'dedupe.isActive': { $ne: true } }
-/** What waits otherwise, by the indexes that know it. */
-const endedAtOnce: ReadonlyArray<Filter<ListedRun>> = [
-  { ...live, state: 'published', cancel: { $exists: false } },
-  { state: 'blocked', needs: { $gte: '' } },
-  { ...pending, 'dedupe.isActive': true }
+/** What waits otherwise, each by the index that knows it: the store would rather read all that is pending. */
+const endedAtOnce: ReadonlyArray<{ part: Filter<ListedRun>, hint: string }> = [
+  { part: { ...live, state: 'published', cancel: { $exists: false } }, hint: 'live' },
+  { part: { state: 'blocked', needs: { $gte: '' } }, hint: 'needs' },
+  { part: { ...pending, 'dedupe.isActive': true }, hint: 'dedupe' }
 ]
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, one) => total + one, 0)

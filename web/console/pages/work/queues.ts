@@ -29,15 +29,11 @@ function flowOf (row: QueueRow): { tone: 'good' | 'warn' | 'bad' | 'muted', word
 function columnsOf (pause: (queue: string) => void): ReadonlyArray<Column<QueueRow>> {
   return [
     { key: 'queue', head: 'Queue', cell: ({ queue }) => html`<code>${queue}</code>` },
-    { key: 'flow', head: 'State', cell: (row) => html`<${Status} ...${flowOf(row)} />` },
     {
-      key: 'why',
-      head: 'Why',
-      isExtra: true,
-      cell: ({ pause }) => pause === null
-        ? ''
-        : html`<span class="text small muted" title=${`by ${pause.by}`}>${pause.reason} · <${Time}
-            at=${pause.at} /></span>`
+      key: 'flow',
+      head: 'State',
+      cell: (row) => html`<${Status} ...${flowOf(row)} />${row.pause !== null && html`<div class="text small muted"
+        title=${`by ${row.pause.by}`}>${row.pause.reason} · <${Time} at=${row.pause.at} /></div>`}`
     },
     { key: 'live', head: 'Live', isFigure: true, cell: ({ live }) => count(live) },
     {
