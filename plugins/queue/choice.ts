@@ -51,6 +51,8 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   const laneStates = new Map<string, LaneState>()
   const buckets = new Map<string, Bucket>()
   let shareOf = new Map<string, Share>()
+  /** Runs of a workspace with a cap have ended since they were counted. */
+  let isUnsure = false
 
   function laneOf (queue: Queue, lane: Lane): LaneState {
     const name = `${queue} ${lane}`
@@ -70,6 +72,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
 
   /** Reads anew what is live and what operators gave the workspaces. */
   async function load (): Promise<void> {
+    isUnsure = false
     const [live, all] = await Promise.all([candidates.live(queues), shares.all()])
     shareOf = new Map(all.map((share) => [share._id, share]))
     for (const queue of queues) {
@@ -205,7 +208,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
 
   return {
     load,
-    isKnown: (queue: Queue) => windows.has(queue),
+    isKnown: (queue: Queue) => windows.has(queue) && !isUnsure,
     placesOf,
     choose,
 
@@ -225,6 +228,11 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       for (const [queue, workspaceId] of runs) {
         const window = windowOf(queue)
         window.total = Math.max(0, window.total - 1)
+        // A cap holds always: an end that the last count has met already must not make room twice.
+        if (shareOf.get(workspaceId)?.maxLive !== undefined) {
+          isUnsure = true
+          continue
+        }
         const left = (window.live.get(workspaceId) ?? 0) - 1
         if (left > 0) window.live.set(workspaceId, left)
         else window.live.delete(workspaceId)
