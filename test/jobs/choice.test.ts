@@ -1,0 +1,50 @@
+// What a keeper counts between two looks into the store.
+import t from 'tap'
+import { createChoice } from '../../plugins/queue/choice.ts'
+import type { Candidate, CandidateRepository, ShareRepository } from '../../src/jobs/index.ts'
+
+const now = new Date('2026-03-04T12:00:00Z')
+
+function keeper (maxLive?: number) {
+  let live = 0
+  const choice = createChoice({
+    candidates: {
+      live: async () => [{ queue: 'fast' as const, workspaceId: 'w', count: live }]
+    } as unknown as CandidateRepository,
+    shares: { all: async () => [{ _id: 'w', ...(maxLive === undefined ? {} : { maxLive }) }] } as ShareRepository,
+    concurrencyOf: () => 50
+  })
+  const waiting = Array.from({ length: 4 }, (_, n) => ({
+    _id: `r${n}`, workspaceId: 'w', queue: 'fast', lane: 'default', runAt: now, cost: 1
+  })) as unknown as Candidate[]
+  return {
+    choice,
+    count: async (runs: number) => {
+      live = runs
+      await choice.load()
+    },
+    starts: () => choice.choose(choice.placesOf('fast'), waiting, now).chosen.length
+  }
+}
+
+t.test('an end that the last count has met makes no room twice where there is a cap', async (t) => {
+  const { choice, count, starts } = keeper(2)
+  await count(1)
+  t.equal(choice.isKnown('fast'), true)
+  // Told late: the count of one is without it already.
+  choice.ended([['fast', 'w']])
+  t.equal(starts(), 1)
+  t.equal(choice.isKnown('fast'), false, 'the next pass counts anew')
+  await count(0)
+  t.equal(choice.isKnown('fast'), true)
+  t.equal(starts(), 2)
+})
+
+t.test('without a cap an end makes room at once, and nothing is counted anew', async (t) => {
+  const { choice, count } = keeper()
+  await count(1000)
+  const before = choice.placesOf('fast').free
+  choice.ended(Array.from({ length: 1000 }, () => ['fast', 'w'] as [string, string]))
+  t.ok(choice.placesOf('fast').free > before)
+  t.equal(choice.isKnown('fast'), true)
+})
