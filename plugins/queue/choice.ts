@@ -26,7 +26,7 @@ interface Window {
   startsPerSec: number
   /** Nothing that is due was left behind. */
   isDry: boolean
-  /** An interactive run was. */
+  /** Somebody who may exceed the window was, or nobody was asked for since it was exceeded. */
   isUrgent: boolean
   credit: number
 }
@@ -90,12 +90,15 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     return freePlaces({ concurrency: concurrencyOf(queue), startsPerSec, live: total })
   }
 
+  /** Who has so little at work may exceed the window. */
+  const isFew = (live: number, size: number): boolean => live < Math.max(1, size / 8)
+
   /** What to ask of a queue. */
   function placesOf (queue: Queue): Places {
     const { free, extra, size } = sizesOf(queue)
     const { live } = windowOf(queue)
     // No room but for newcomers: whoever is busy here need not be looked at.
-    const busy = [...live].filter(([, count]) => count >= Math.max(1, size / 8)).map(([workspaceId]) => workspaceId)
+    const busy = [...live].filter(([, count]) => !isFew(count, size)).map(([workspaceId]) => workspaceId)
     const asks = lanes.map((lane): Ask => {
       const { ring, depth, workspaces } = laneOf(queue, lane)
       const isOpen = free > 0 || lane === 'interactive'
@@ -139,7 +142,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     const sent = chosen.filter((run) => run.lane === 'interactive').length
     // Where only newcomers were asked for, nobody knows what else waits.
     const isDry = (free > 0 || window.isDry) && !isFull && chosen.length === due.length
-    Object.assign(window, { isDry, isUrgent: urgent > sent || (isFull && urgent > 0) })
+    Object.assign(window, { isDry, isUrgent: extra === 0 || urgent > sent || (isFull && urgent > 0) })
     const ahead = aheadOf(window, chosen, { size, count: countOf(window, others) })
     return { chosen, hasMore: free > 0 && !isDry, ahead }
   }
@@ -244,6 +247,9 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
         return free > 0 || (extra > 0 && windowOf(queue).isUrgent)
       })
     },
+
+    isNewcomer: (queue: Queue, workspaceId: string): boolean =>
+      isFew(windowOf(queue).live.get(workspaceId) ?? 0, sizesOf(queue).size),
 
     windowSize: (queue: Queue): number => sizesOf(queue).size,
 

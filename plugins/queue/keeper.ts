@@ -12,7 +12,7 @@ import type { Wake } from './wake.ts'
 import type { WorkersView } from './workers-view.ts'
 
 const pollMs = 500
-/** Under load: what is told shortly after a turn goes together; a keeper that was idle turns at once. */
+/** Under load: what is told shortly after a turn goes together; newcomers, and a keeper that was idle, go at once. */
 const gatherMs = 20
 const secondMs = 1000
 const reconcileMs = 10_000
@@ -43,11 +43,12 @@ interface Turn {
   serials: Map<string, [string, string]>
   targets: Set<string>
   hasHolds: boolean
+  hasNewcomers: boolean
 }
 
-const quietTurn = (): Turn => (
-  { queues: new Set(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false }
-)
+const quietTurn = (): Turn => ({
+  queues: new Set(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false, hasNewcomers: false
+})
 
 /** The loop of the one process that has the lease of a partition: relay and reconciler. */
 export function createKeeper (parts: Parts) {
@@ -68,7 +69,12 @@ export function createKeeper (parts: Parts) {
     for (const pair of told.serials ?? []) next.serials.set(pair.join(' '), pair)
     for (const target of told.targets ?? []) next.targets.add(target)
     next.hasHolds ||= told.hasHolds === true
+    next.hasNewcomers ||= isAboutNewcomers(told)
     ring?.()
+  }
+
+  function isAboutNewcomers ({ queues, workspaces = [] }: Wake): boolean {
+    return workspaces.some((workspaceId) => queues.some((queue) => relay.isNewcomer(queue as Queue, workspaceId)))
   }
 
   async function lead ({ fence, signal }: LeaseTurn): Promise<void> {
@@ -92,8 +98,7 @@ export function createKeeper (parts: Parts) {
       const turnAt = clock.now()
       if (await turn(isPoll)) return
       await rest(isPoll, turnAt, signal)
-      const earlyMs = gatherMs - (performance.now() - publishedMs)
-      if (earlyMs > 1) await sleep(earlyMs, undefined, { signal })
+      await gather(signal)
     } catch (err) {
       if (signal.aborted) return
       log.warn({ err }, 'a turn of the keeper failed')
@@ -126,8 +131,13 @@ export function createKeeper (parts: Parts) {
   /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
   async function rest (isPoll: boolean, turnAt: Date, signal: AbortSignal): Promise<void> {
     await upcoming.load(isPoll, turnAt)
-    await wait(Math.min(pollMs, upcoming.waitMs()), signal)
+    await pause(Math.min(pollMs, upcoming.waitMs()), signal, hasWake)
     for (const queue of upcoming.due()) next.queues.add(queue)
+  }
+
+  async function gather (signal: AbortSignal): Promise<void> {
+    const earlyMs = gatherMs - (performance.now() - publishedMs)
+    if (earlyMs > 1) await pause(earlyMs, signal, () => next.hasNewcomers)
   }
 
   async function chores (fence: number, times: Record<string, number>): Promise<void> {
@@ -181,9 +191,9 @@ export function createKeeper (parts: Parts) {
     return told > 0 || hasHolds || lookAtRedis || lookAtWorkers
   }
 
-  async function wait (ms: number, signal: AbortSignal): Promise<void> {
+  async function pause (ms: number, signal: AbortSignal, isOver: () => boolean): Promise<void> {
     // A wake that came during the turn rang no bell.
-    if (signal.aborted || hasWake()) return
+    if (signal.aborted || isOver()) return
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
@@ -193,7 +203,7 @@ export function createKeeper (parts: Parts) {
       }
       const timer = setTimeout(done, Math.max(0, ms))
       signal.addEventListener('abort', done)
-      ring = done
+      ring = () => { if (isOver()) done() }
     })
   }
 

@@ -24,13 +24,18 @@ interface Parts {
   onPublished: (queue: string, count: number) => void
 }
 
+/** What was released since then, until the next count. */
+interface Count { sinceMs: number, count: number }
+
 /** So long the starts of a queue are counted before its window follows them. */
 const rateMs = 250
+/** Releases come in bursts, and a count that ends before one is too low: the mean of so many counts. */
+const countsKept = 4
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
   const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
-  const starts = new Map<string, { sinceMs: number, count: number, perSec: number }>()
+  const counts = new Map<string, Count[]>()
   const budgets = new Map<string, RetryBudget>()
   /** Queues in which retries wait for the budget, as far as this keeper knows. */
   const withHeldRetries = new Set<Queue>(queues)
@@ -154,17 +159,20 @@ export function createRelay (parts: Parts) {
     onPublished(queue, sent.length)
     budgetOf(queue).note(clock.ms(), sent.length, sent.filter(({ attempt }) => attempt > 0).length)
     const nowMs = performance.now()
-    const rate = starts.get(queue) ?? { sinceMs: nowMs, count: 0, perSec: 0 }
-    starts.set(queue, rate)
-    rate.count += sent.length
-    if (nowMs - rate.sinceMs < rateMs) return
-    Object.assign(rate, { perSec: rate.count * 1000 / (nowMs - rate.sinceMs), sinceMs: nowMs, count: 0 })
-    choice.setRate(queue, rate.perSec)
+    const kept = counts.get(queue) ?? [{ sinceMs: nowMs, count: 0 }]
+    counts.set(queue, kept)
+    const [first, last] = [kept[0], kept.at(-1)] as [Count, Count]
+    last.count += sent.length
+    if (nowMs - last.sinceMs < rateMs) return
+    const perSec = kept.reduce((sum, { count }) => sum + count, 0) * 1000 / (nowMs - first.sinceMs)
+    counts.set(queue, [...kept, { sinceMs: nowMs, count: 0 }].slice(-countsKept))
+    choice.setRate(queue, perSec)
   }
 
   return {
     pass,
     ended: choice.ended,
+    isNewcomer: choice.isNewcomer,
     /** How much of each queue may be live, and how many retries may go now. */
     figures: () => queues.map((queue) => (
       { queue, window: choice.windowSize(queue), retryBudget: budgetOf(queue).left(clock.ms()) })),

@@ -23,6 +23,7 @@ function keeper (maxLive?: number) {
       live = runs
       await choice.load()
     },
+    waiting,
     starts: () => choice.choose(choice.placesOf('fast'), waiting, now).chosen.length
   }
 }
@@ -47,4 +48,28 @@ t.test('without a cap an end makes room at once, and nothing is counted anew', a
   choice.ended(Array.from({ length: 1000 }, () => ['fast', 'w'] as [string, string]))
   t.ok(choice.placesOf('fast').free > before)
   t.equal(choice.isKnown('fast'), true)
+})
+
+t.test('a newcomer who came while the window was exceeded is looked at when it no longer is', async (t) => {
+  const { choice, count, waiting } = keeper()
+  choice.setRate('fast', 1000)
+  await count(350)
+  // The rate fell, and what was released is more than the window and its quarter.
+  choice.setRate('fast', 500)
+  const newcomers = waiting.map((run) => ({ ...run, workspaceId: 'other' }))
+  const places = choice.placesOf('fast')
+  t.same([places.free, places.extra], [0, 0])
+  choice.choose(places, [], now)
+  const end = (runs: number) => choice.ended(Array.from({ length: runs }, () => ['fast', 'w'] as [string, string]))
+  t.same(end(90), [], 'not yet')
+  t.same(end(20), ['fast'])
+  t.equal(choice.choose(choice.placesOf('fast'), newcomers, now).chosen.length, newcomers.length)
+  t.same(end(1), [], 'nobody is left behind')
+})
+
+t.test('who has little at work is a newcomer', async (t) => {
+  const { choice, count } = keeper()
+  t.equal(choice.isNewcomer('fast', 'w'), true)
+  await count(100)
+  t.same([choice.isNewcomer('fast', 'w'), choice.isNewcomer('fast', 'other')], [false, true])
 })

@@ -1,5 +1,6 @@
 // P13 capacity and turns, P16 a noisy tenant, P17 order of serials under fire, P22 a batch under fire.
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -67,15 +68,17 @@ export const proofs: Proofs = {
   },
 
   async P16 ({ rounds = 3, say }) {
-    const ratios: number[] = []
+    const [idle, noisy]: [number[], number[]] = [[], []]
     for (let round = 1; round <= rounds; round++) {
-      const { idleMs, noisyMs } = await noisyTenant()
-      ratios.push(noisyMs / idleMs)
-      say(`round ${round} of ${rounds}: idle p99 ${idleMs} ms, beside 100,000 runs ${noisyMs} ms`)
+      const waits = await noisyTenant()
+      idle.push(...waits.idle)
+      noisy.push(...waits.noisy)
+      say(`round ${round} of ${rounds}: idle p99 ${p99(waits.idle)} ms, beside 100,000 runs ${p99(waits.noisy)} ms`)
     }
-    const worst = Math.max(...ratios)
-    if (worst > 3) throw new Error(`B waits ${worst.toFixed(2)} times as long as when it is alone`)
-    return `${rounds} rounds, B waits at most ${worst.toFixed(2)} times its idle wait`
+    const [alone, beside] = [p99(idle), p99(noisy)]
+    const times = (beside / alone).toFixed(2)
+    if (beside > 3 * alone) throw new Error(`B waits ${times} times as long as when it is alone`)
+    return `${noisy.length} runs, p99 ${beside} ms, ${times} times the ${alone} ms when B is alone`
   },
 
   async P17 ({ rounds = 1, say }) {
@@ -95,16 +98,17 @@ export const proofs: Proofs = {
 }
 
 /**
- * B's 99th percentile from commit to start, alone and beside a backlog of A. Runs take so long that the places of the
- * queue are what is short, not the processor: 50 of 200 ms are 250 starts a second.
+ * What B waits from commit to start, in ms, alone and beside a backlog of A. Runs take so long that the places of the
+ * queue are what is short, not the processor: 50 of 200 ms are 250 starts a second. They are of unequal length, as
+ * work is: equal ones begin and end as one wave, and between two waves no order of turns has a place to give.
  */
-async function noisyTenant (backlog = 100_000, ms = 200): Promise<{ idleMs: number, noisyMs: number }> {
+async function noisyTenant (backlog = 100_000, ms = 200): Promise<{ idle: number[], noisy: number[] }> {
   const place = newPlace()
   const app = await rig({ place, declared, bind, groups: ['io', 'keeper'] })
   try {
-    const measure = async (): Promise<number> => {
+    const measure = async (count: number): Promise<number[]> => {
       const waits: number[] = []
-      for (let n = 0; n < 100; n++) {
+      for (let n = 0; n < count; n++) {
         const { id } = await app.tx(async (session) =>
           await app.jobs.add(session, load, { ms }, { workspaceId: 'b' }))
         const committedMs = app.clock.ms()
@@ -112,21 +116,25 @@ async function noisyTenant (backlog = 100_000, ms = 200): Promise<{ idleMs: numb
         waits.push((await startOf(app, id) ?? Infinity) - committedMs)
         await sleep(20)
       }
-      return Math.max(1, waits.toSorted((a, b) => a - b)[98] ?? Infinity)
+      return waits
     }
-    await measure()
-    const idleMs = await measure()
+    await measure(100)
+    const idle = await measure(200)
     for (let from = 0; from < backlog; from += 1000) {
-      await app.tx(async (session) => await app.jobs.addMany(session, load,
-        Array.from({ length: 1000 }, () => ({ data: { ms }, options: { workspaceId: 'a' } }))))
+      const many = Array.from({ length: 1000 }, () => (
+        { data: { ms: randomInt(ms / 2, ms * 1.5) }, options: { workspaceId: 'a' } }))
+      await app.tx(async (session) => await app.jobs.addMany(session, load, many))
     }
-    const noisyMs = await measure()
-    return { idleMs, noisyMs }
+    return { idle, noisy: await measure(200) }
   } finally {
     await app.db.collection('jobs.runs').updateMany({ state: 'pending' }, { $set: { state: 'cancelled' } })
     await app.close()
     await dropPlace(place)
   }
+}
+
+function p99 (waits: readonly number[]): number {
+  return Math.max(1, waits.toSorted((a, b) => a - b)[Math.ceil(waits.length * 0.99) - 1] ?? Infinity)
 }
 
 async function startOf (app: FastifyInstance, id: string): Promise<number | undefined> {
