@@ -45,6 +45,9 @@ export interface Choice {
   hasMore: boolean
 }
 
+/** Who has so little at work may exceed the window. */
+const isFew = (live: number, size: number): boolean => live < Math.max(1, size / 8)
+
 /** Who goes next: lanes with ageing, turns of the workspaces within a lane, caps and rates (`jobs.md` 4.2, 1 and 2). */
 export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   const windows = new Map<string, Window>()
@@ -89,9 +92,6 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     const { total, startsPerSec } = windowOf(queue)
     return freePlaces({ concurrency: concurrencyOf(queue), startsPerSec, live: total })
   }
-
-  /** Who has so little at work may exceed the window. */
-  const isFew = (live: number, size: number): boolean => live < Math.max(1, size / 8)
 
   /** What to ask of a queue. */
   function placesOf (queue: Queue): Places {

@@ -50,6 +50,16 @@ const quietTurn = (): Turn => ({
   queues: new Set(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false, hasNewcomers: false
 })
 
+function add (told: Wake, turn: Turn): void {
+  const { queues: of, ended = [], freed = [], serials = [], targets: ok = [], hasHolds } = told
+  for (const queue of of) turn.queues.add(queue)
+  turn.ended.push(...ended)
+  turn.freed.push(...freed)
+  for (const pair of serials) turn.serials.set(pair.join(' '), pair)
+  for (const target of ok) turn.targets.add(target)
+  turn.hasHolds ||= hasHolds === true
+}
+
 /** The loop of the one process that has the lease of a partition: relay and reconciler. */
 export function createKeeper (parts: Parts) {
   const { relay, contest, watch, recovery, targets, pauses, duties, view, runs, clock, isChief, wakeAll, log } = parts
@@ -63,12 +73,7 @@ export function createKeeper (parts: Parts) {
   const upcoming = createUpcoming({ runs, clock })
 
   function wake (told: Wake): void {
-    for (const queue of told.queues) next.queues.add(queue)
-    next.ended.push(...told.ended ?? [])
-    next.freed.push(...told.freed ?? [])
-    for (const pair of told.serials ?? []) next.serials.set(pair.join(' '), pair)
-    for (const target of told.targets ?? []) next.targets.add(target)
-    next.hasHolds ||= told.hasHolds === true
+    add(told, next)
     next.hasNewcomers ||= isAboutNewcomers(told)
     ring?.()
   }

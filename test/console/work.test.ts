@@ -2,6 +2,7 @@
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { proveBackup } from '../../src/jobs/index.ts'
+import { uuidv7 } from '../../src/kernel/index.ts'
 import { openStage, overhangOf, password, signUp, until, violationsOf, type Stage } from './stage.ts'
 
 t.setTimeout(120_000)
@@ -106,6 +107,22 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await panel.getByRole('button', { name: 'Pause' }).waitFor()
     await page.keyboard.press('Escape')
     await until('the panel closed', async () => await panel.count() === 0)
+  })
+
+  await t.test('the address of a schedule opens it, on whatever page of the list it is', async (t) => {
+    const rows = app.db.collection<{ _id: string, name: string }>('jobs.schedules')
+    const known = await rows.findOne({ name: 'jobs.clear-records-weekly' })
+    if (known === null) throw new Error('no schedule')
+    const newer = Array.from({ length: 60 }, (_, n) => (
+      { ...known, _id: uuidv7(), name: `newer-${n}`, isEnabled: false }))
+    await rows.insertMany(newer)
+    await open(`/console/work/schedules?schedule=${known._id}`)
+    const table = page.getByRole('table', { name: 'Schedules' })
+    await table.waitFor()
+    await page.getByRole('complementary').getByRole('heading', { name: known.name }).waitFor()
+    t.equal(await table.getByText(known.name).count(), 0, 'its page was not read')
+    await open(`/console/work/schedules?schedule=${uuidv7()}`)
+    await page.getByRole('complementary').getByText('No schedule has this id.').waitFor()
   })
   t.same(complaints, [])
 })

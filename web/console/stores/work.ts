@@ -191,6 +191,12 @@ export const run = createShelf((id) => {
   }
 })
 
+/** One schedule by itself: an address may name one that no page read so far has. */
+export const schedule = createShelf((id) => {
+  const store = createOne<Schedule>(`/v1/jobs/schedules/${id}`)
+  return { store, open: () => { void store.load(); return () => {} } }
+})
+
 /** What the coming slots of a schedule will do, and what became of the past ones. */
 export const slots = createShelf((id) => {
   const coming = createOne<{ expectedRunMs: number, slots: ComingSlot[] }>(`/v1/jobs/schedules/${id}/explain?count=10`)
@@ -211,7 +217,7 @@ export async function cancelRun (id: string, reason: string): Promise<void> {
 
 export async function actOnSchedule (id: string, act: 'trigger' | 'pause' | 'resume'): Promise<void> {
   await post(`/v1/jobs/schedules/${id}/${act}`)
-  await Promise.all([schedules.load({ keeps: true }), slots.get(id).load()])
+  await Promise.all([schedules.load({ keeps: true }), schedule.get(id).load(), slots.get(id).load()])
 }
 
 export interface ReplayReport { matched?: number, refused?: Array<{ id: string, code: string }> }

@@ -12,7 +12,7 @@ import { Time } from '../../parts/time.ts'
 import { toast } from '../../parts/toast.ts'
 import { hrefOf, query, setQuery } from '../../router.ts'
 import {
-  actOnSchedule, schedules, slots, type ComingSlot, type PastSlot, type Schedule
+  actOnSchedule, schedule, schedules, slots, type ComingSlot, type PastSlot, type Schedule
 } from '../../stores/work.ts'
 import { WorkNav } from './nav.ts'
 import { ruleOf, scheduleState, toneOf } from './words.ts'
@@ -72,8 +72,10 @@ function Acts ({ schedule: { id, name, isEnabled } }: { schedule: Schedule }): N
     <${Button} kind="primary" act=${act('trigger', 'has one slot now')}>Run now<//></div>`
 }
 
-function Detail ({ schedule }: { schedule: Schedule }): Node {
-  const { id, job, overlap, misfire, failures } = schedule
+const close = (): void => { setQuery({ schedule: undefined }) }
+
+function Detail ({ row }: { row: Schedule }): Node {
+  const { id, job, overlap, misfire, failures } = row
   const { coming, past } = slots.get(id)
   useEffect(() => slots.open(id), [id])
   const show = <T>({ value, problem, load }: typeof coming, table: (value: T) => Node): Node => {
@@ -81,11 +83,11 @@ function Detail ({ schedule }: { schedule: Schedule }): Node {
     if (problem.value === undefined) return html`<${Loading} lines=${4} />`
     return html`<${Refused} problem=${problem.value} retry=${load} />`
   }
-  return html`<${Panel} title=${schedule.name} close=${() => { setQuery({ schedule: undefined }) }}>
-    <${Status} ...${scheduleState(schedule)} />
+  return html`<${Panel} title=${row.name} close=${close}>
+    <${Status} ...${scheduleState(row)} />
     <dl class="facts">
       <dt>Job</dt><dd><a href=${hrefOf(`/work/runs?name=${job}`)}>${job}</a></dd>
-      <dt>Rule</dt><dd><code>${ruleOf(schedule)}</code></dd>
+      <dt>Rule</dt><dd><code>${ruleOf(row)}</code></dd>
       <dt>While one is at work</dt><dd>${overlap}</dd>
       <dt>Missed slots</dt><dd>${misfire}</dd>
       <dt>Failures in a row</dt><dd>${failures}</dd>
@@ -98,22 +100,32 @@ function Detail ({ schedule }: { schedule: Schedule }): Node {
       ? html`<p class="muted small">None yet.</p>`
       : html`<${Table} label="Past slots" columns=${pastColumns} rows=${value.data}
         idOf=${({ slotAt, by }: PastSlot) => `${slotAt} ${by}`} />`)}
-    <${Acts} schedule=${schedule} />
+    <${Acts} schedule=${row} />
   <//>`
+}
+
+function Opened ({ id }: { id: string }): Node {
+  const { value, problem, load } = schedule.get(id)
+  useEffect(() => schedule.open(id), [id])
+  const row = value.value ?? schedules.items.value.find((one) => one.id === id)
+  if (row !== undefined) return html`<${Detail} row=${row} />`
+  return html`<${Panel} title="Schedule" close=${close}>${problem.value === undefined
+    ? html`<${Loading} lines=${4} />`
+    : html`<${Refused} problem=${problem.value} retry=${load} />`}<//>`
 }
 
 /** What happens by itself, when next, and why or why not. */
 export function Schedules (): Node {
   useEffect(() => { void schedules.load() }, [])
-  const open = schedules.items.value.find(({ id }) => id === query.value.get('schedule'))
+  const opened = query.value.get('schedule')
   const call = { method: 'GET', path: `${schedules.path}?limit=50` }
   return html`<${Page} title="Work" acts=${html`<${AsRequest} call=${call} />`}
-    panel=${open !== undefined && html`<${Detail} key=${open.id} schedule=${open} />`}>
+    panel=${opened !== null && html`<${Opened} key=${opened} id=${opened} />`}>
     <${WorkNav} at="schedules" />
     <${Loaded} list=${schedules} retry=${schedules.load} empty=${html`<${Empty} title="No schedule"
       text="Schedules of the code appear when a worker leads; others are made over the interface." />`}>
       ${() => html`<${Table} label="Schedules" columns=${columns} rows=${schedules.items.value}
-        idOf=${({ id }: Schedule) => id} current=${open?.id}
+        idOf=${({ id }: Schedule) => id} current=${opened ?? undefined}
         hrefOf=${({ id }: Schedule) => hrefOf(`/work/schedules?schedule=${id}`)}
         more=${schedules.hasMore.value ? schedules.more : undefined} />`}
     <//>
