@@ -1,8 +1,6 @@
 import t from 'tap'
 import { fillToken, newestPosts, openStage, overhangOf, password, signUp, sync, until, violationsOf } from './stage.ts'
 
-t.setTimeout(90_000)
-
 const places = [
   '/console', '/console/accounts', 'account', 'downloads', 'trend', '/console/analytics', '/console/inbox',
   '/console/mails', '/console/settings'

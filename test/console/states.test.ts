@@ -7,8 +7,6 @@ import {
   connectByToken, newestPosts, openStage, overhangOf, signUp, sync, until, violationsOf, type Stage
 } from './stage.ts'
 
-t.setTimeout(90_000)
-
 const naughty = [
   '<script>document.title = "owned"</script>',
   '<img src=x onerror="document.title=\'owned\'">',

@@ -5,8 +5,6 @@ import { proveBackup } from '../../src/jobs/index.ts'
 import { uuidv7 } from '../../src/kernel/index.ts'
 import { openStage, overhangOf, password, signUp, until, violationsOf, type Stage } from './stage.ts'
 
-t.setTimeout(120_000)
-
 async function enterAsOperator ({ app, page, open }: Stage): Promise<void> {
   const made = await app.identity.makeFirstOperator('op@example.org')
   if (made === null) throw new Error('there is an operator already')

@@ -5,8 +5,6 @@ import t from 'tap'
 import { drain, type TestApp } from '../helper.ts'
 import { startRig, type Rig } from './rig.ts'
 
-t.setTimeout(170_000)
-
 async function until (what: string, is: () => Promise<boolean> | boolean, timeoutMs = 60_000): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!await is()) {
@@ -105,7 +103,8 @@ t.test('a worker killed mid page loses nothing and tells nothing twice', async (
     (await rig.call('GET', String(asked.headers['location']))).body.state === 'succeeded')
   t.equal(await app.db.collection('social.posts').countDocuments(), 400)
   await judge(t, app, accountId)
-  t.ok(rig.listRequests() <= 10 + 3, `${rig.listRequests()} list requests`)
+  // Three pages were at work, three were read ahead.
+  t.ok(rig.listRequests() <= 10 + 3 + 3, `${rig.listRequests()} list requests`)
 })
 
 async function judge (t: Tap, app: TestApp, accountId: string): Promise<void> {

@@ -7,8 +7,6 @@ import { runMainJob } from '../../bin/demo/main-job.ts'
 import { openStage } from '../../bin/demo/stage.ts'
 import { testStores } from '../stores.ts'
 
-t.setTimeout(180_000)
-
 t.test('a person signs up, connects, reads, is alerted and told once, and every figure holds', async (t) => {
   const name = `journey${randomBytes(6).toString('hex')}`
   const { mongoUrl, redisUrl } = testStores()

@@ -4,8 +4,6 @@ import { openWatcher, type Watcher } from '../../bin/demo/watcher.ts'
 import { signIn, type SignedIn } from '../sign-in.ts'
 import { startRig, type Rig } from './rig.ts'
 
-t.setTimeout(170_000)
-
 async function until (what: string, is: () => Promise<boolean> | boolean): Promise<void> {
   const end = performance.now() + 60_000
   while (!await is()) {

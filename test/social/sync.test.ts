@@ -3,8 +3,6 @@ import t from 'tap'
 import { drain } from '../helper.ts'
 import { startRig, watching, type Rig } from './rig.ts'
 
-t.setTimeout(175_000)
-
 const statuses = { operation: 'accounts.statuses' }
 
 const syncedOf = async ({ app }: Rig): Promise<Document[]> =>
