@@ -71,15 +71,17 @@ async function emit (n: number): Promise<string> {
 t.test('runs are listed page by page, by what they are and when; an operator sees all of them', async (t) => {
   const ids: string[] = []
   for (let n = 0; n < 5; n++) ids.push(await add(work, n, { runAt: later(), ...(n === 4 ? { lane: 'bulk' } : {}) }))
-  const first = await call('/runs?limit=3&state=pending')
+  // Those that a sign-up made may wait still.
+  const ours = '/runs?name=test.do-work'
+  const first = await call(`${ours}&limit=3&state=pending`)
   t.same(first.body.data.map(({ id }: { id: string }) => id), ids.toReversed().slice(0, 3))
-  const second = await call(`/runs?limit=3&state=pending&cursor=${encodeURIComponent(first.body.page.next)}`)
+  const second = await call(`${ours}&limit=3&state=pending&cursor=${encodeURIComponent(first.body.page.next)}`)
   t.same(second.body.data.map(({ id }: { id: string }) => id), ids.toReversed().slice(3))
-  t.match(await call(`/runs?limit=2&state=pending&cursor=${encodeURIComponent(first.body.page.next)}&lane=bulk`),
+  t.match(await call(`${ours}&limit=2&state=pending&cursor=${encodeURIComponent(first.body.page.next)}&lane=bulk`),
     { status: 400, body: { code: 'http.cursor_invalid' } })
-  t.equal((await call('/runs?lane=bulk&name=test.do-work')).body.data.length, 1)
-  t.equal((await call(`/runs?from=${new Date(app.clock.ms() + 1000).toISOString()}`)).body.data.length, 0)
-  t.equal((await call(`/runs?to=${new Date(app.clock.ms() + 1000).toISOString()}`)).body.data.length, 5)
+  t.equal((await call(`${ours}&lane=bulk`)).body.data.length, 1)
+  t.equal((await call(`${ours}&from=${new Date(app.clock.ms() + 1000).toISOString()}`)).body.data.length, 0)
+  t.equal((await call(`${ours}&to=${new Date(app.clock.ms() + 1000).toISOString()}`)).body.data.length, 5)
   t.match(await call('/runs', { as: bob }), { body: { data: [] } })
   t.ok((await call('/runs?state=pending', { as: operator })).body.data.length >= 5)
   t.match(await call(`/runs/${ids[0]}`, { as: bob }), { status: 404, body: { code: 'jobs.run_not_found' } })
