@@ -248,8 +248,11 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       })
     },
 
-    isNewcomer: (queue: Queue, workspaceId: string): boolean =>
-      isFew(windowOf(queue).live.get(workspaceId) ?? 0, sizesOf(queue).size),
+    /** Whether the window is full, and this workspace may exceed it. */
+    isNewcomer (queue: Queue, workspaceId: string): boolean {
+      const { free, extra, size } = sizesOf(queue)
+      return free === 0 && extra > 0 && isFew(windowOf(queue).live.get(workspaceId) ?? 0, size)
+    },
 
     windowSize: (queue: Queue): number => sizesOf(queue).size,
 

@@ -67,9 +67,12 @@ t.test('a newcomer who came while the window was exceeded is looked at when it n
   t.same(end(1), [], 'nobody is left behind')
 })
 
-t.test('who has little at work is a newcomer', async (t) => {
+t.test('who has little at work is a newcomer where the window is full, and only there', async (t) => {
   const { choice, count } = keeper()
-  t.equal(choice.isNewcomer('fast', 'w'), true)
-  await count(100)
+  await count(50)
+  t.same([choice.isNewcomer('fast', 'w'), choice.isNewcomer('fast', 'other')], [false, false])
+  await count(150)
   t.same([choice.isNewcomer('fast', 'w'), choice.isNewcomer('fast', 'other')], [false, true])
+  await count(200)
+  t.equal(choice.isNewcomer('fast', 'other'), false, 'nor where the quarter is used up')
 })

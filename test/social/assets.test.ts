@@ -93,6 +93,7 @@ t.test('a worker killed mid page loses nothing and tells nothing twice', async (
   first.kill('SIGKILL')
   await once(first, 'exit')
   const between = await app.db.collection('social.posts').countDocuments()
+  const read = rig.listRequests()
   t.ok(between < 400, 'it died in the middle')
   const second = await startWorker(rig)
   t.teardown(async () => {
@@ -103,8 +104,9 @@ t.test('a worker killed mid page loses nothing and tells nothing twice', async (
     (await rig.call('GET', String(asked.headers['location']))).body.state === 'succeeded')
   t.equal(await app.db.collection('social.posts').countDocuments(), 400)
   await judge(t, app, accountId)
-  // Three pages were at work, three were read ahead.
-  t.ok(rig.listRequests() <= 10 + 3 + 3, `${rig.listRequests()} list requests`)
+  t.ok(read - between / 40 <= 3 + 3 + 1, `${read} pages were asked for, ${between} posts stored`)
+  const left = 10 - between / 40
+  t.ok(rig.listRequests() - read <= left + 1, `${left} pages were left, ${rig.listRequests() - read} asked for`)
 })
 
 async function judge (t: Tap, app: TestApp, accountId: string): Promise<void> {

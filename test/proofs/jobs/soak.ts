@@ -120,7 +120,7 @@ const logs: ReadonlyArray<[kind: RegExp, most: number]> = [
   [/:(completed|failed)$/, 1000],
   // BullMQ's stream of events, and the numbers of a live channel: both are cut by whole nodes of a hundred entries.
   [/:events$/, 10_100],
-  [/:live:h:.*$/, 10_100],
+  [/:live:h:/, 1100],
   // Deliveries that ended: those of the first row.
   [/:r-[0-9a-f-]{36}-\d+$/, 1]
 ]
