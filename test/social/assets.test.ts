@@ -105,6 +105,7 @@ t.test('a worker killed mid page loses nothing and tells nothing twice', async (
   t.equal(await app.db.collection('social.posts').countDocuments(), 400)
   await judge(t, app, accountId)
   t.ok(read - between / 40 <= 3 + 3 + 1, `${read} pages were asked for, ${between} posts stored`)
+  // Each start looks for newer posts before it goes on with older ones.
   const left = 10 - between / 40
   t.ok(rig.listRequests() - read <= left + 1, `${left} pages were left, ${rig.listRequests() - read} asked for`)
 })
