@@ -89,6 +89,10 @@ export function createKeeper (parts: Parts) {
     try {
       await recovery.checkEpoch(fence)
       while (!signal.aborted) await guarded(fence, times, signal)
+      await relay.added()
+    } catch (err) {
+      if (!signal.aborted) throw err
+      log.warn({ err }, 'what a keeper published last may not be in Redis')
     } finally {
       isLeading = false
     }
@@ -175,19 +179,23 @@ export function createKeeper (parts: Parts) {
     lookAtWorkers = false
     const { gone, isChanged } = await view.refresh()
     if (isChanged) await runs.release('no_worker')
-    await relay.freeRetries()
-    if (isChief) await mendWorkers(gone)
-    await recovery.checkEpoch(fence)
+    // Who came meanwhile waits for the slowest of them, not for all.
+    await Promise.all([relay.freeRetries(), recovery.checkEpoch(fence), isChief ? mend(gone) : undefined])
   }
 
-  async function mendWorkers (gone: readonly string[]): Promise<void> {
+  async function mend (gone: readonly string[]): Promise<void> {
+    await Promise.all([endDead(gone), runs.freeStaleSerials(), endNeeds(), watch.batches()])
+  }
+
+  async function endDead (gone: readonly string[]): Promise<void> {
     const returned = await recovery.returnGone(gone)
     if (returned > 0) log.warn({ returned }, 'runs of a dead worker are pending again')
     const unseen = await recovery.returnUnseen()
     if (returned + unseen > 0) await freePlaces()
-    await runs.freeStaleSerials()
+  }
+
+  async function endNeeds (): Promise<void> {
     wakeAll({ queues: await watch.needs() })
-    await watch.batches()
   }
 
   function hasWake (): boolean {

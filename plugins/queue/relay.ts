@@ -37,6 +37,8 @@ export function createRelay (parts: Parts) {
   const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
   const counts = new Map<string, Count[]>()
   const budgets = new Map<string, RetryBudget>()
+  /** What is published and on its way to Redis; the next pass looks meanwhile what else is due. */
+  let adding: Promise<void> = Promise.resolve()
   /** Queues in which retries wait for the budget, as far as this keeper knows. */
   const withHeldRetries = new Set<Queue>(queues)
 
@@ -126,9 +128,9 @@ export function createRelay (parts: Parts) {
     { taken, ahead, now }: { taken: ReadonlyMap<string, readonly string[]>, ahead: ReadonlySet<string>, now: Date }
   ): Promise<Candidate[]> {
     const sent: Candidate[] = []
-    let adding: Promise<void> = Promise.resolve()
     const namesOf = ({ _id }: Candidate): readonly string[] => taken.get(_id) ?? []
     const groups = Map.groupBy(passing, (run) => [run.release, ...namesOf(run)].join(' '))
+    await added()
     for (const group of groups.values()) {
       const [one] = group
       if (one === undefined) continue
@@ -140,12 +142,18 @@ export function createRelay (parts: Parts) {
         return { ...one, lane: run === undefined ? one.lane : laneNow(run, now), isAhead: ahead.has(one.id) }
       })
       await contest.giveBack(group.filter((run) => !sent.includes(run)), taken)
-      await adding
+      await added()
       adding = delivery.add(deliveries)
       adding.catch(() => undefined)
     }
-    await adding
     return sent
+  }
+
+  /** Waits until what was published last is in Redis. Throws where Redis refused it. */
+  async function added (): Promise<void> {
+    const last = adding
+    adding = Promise.resolve()
+    await last
   }
 
   function budgetOf (queue: string): RetryBudget {
@@ -171,6 +179,7 @@ export function createRelay (parts: Parts) {
 
   return {
     pass,
+    added,
     ended: choice.ended,
     isNewcomer: choice.isNewcomer,
     /** How much of each queue may be live, and how many retries may go now. */

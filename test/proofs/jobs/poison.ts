@@ -60,6 +60,8 @@ const perTick = 10
 const tickMs = 100
 const windowMs = 20_000
 
+const attemptsOf = ({ attempts }: Row): unknown[] => Array.isArray(attempts) ? attempts : []
+
 /** One kind of work that kills, beside work that does not; plain, or each second by a schedule that nothing pauses. */
 async function poison (job: typeof wild.killItself, isScheduled: boolean): Promise<string> {
   const place = newPlace()
@@ -99,10 +101,12 @@ async function poison (job: typeof wild.killItself, isScheduled: boolean): Promi
     stop.abort()
     await flow
     await until('0 lost', async () => await doneOf(app, effects) === effects.length, 60_000)
-    const most = await runs(app).find({ _id: { $in: evil } }).sort({ starts: -1 }).limit(1).toArray()
-    const starts = most[0]?.starts ?? 0
+    // A claim that was given back before a process was there for it worked on nothing, and is no attempt.
+    const tried = (await runs(app).find({ _id: { $in: evil } }).toArray()).map(attemptsOf)
+    const most = tried.toSorted((one, other) => other.length - one.length)[0] ?? []
+    const starts = most.length
     const classes = await letters(app).distinct('class')
-    must(starts <= 3, `${job.name}: ${starts} starts, ${JSON.stringify(most[0]?.['attempts'])}`)
+    must(starts <= 3, `${job.name}: ${starts} starts, ${JSON.stringify(most)}`)
     must(workers.deaths.length <= 2, `${job.name}: ${workers.deaths.length} workers lost: ${workers.deaths.join(', ')}`)
     must(classes.length === 1 && classes[0] === 'poison', `${job.name}: letters of ${classes.join(', ')}`)
     must(await letters(app).countDocuments() === evil.length, `${job.name}: innocent runs are condemned`)
