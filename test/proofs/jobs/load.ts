@@ -6,6 +6,8 @@ export interface Load {
   failures: Map<string, number>
   /** Milliseconds of each call, in the order of their ends. */
   times: number[]
+  /** When each of them began, in milliseconds since 1970. */
+  beganMs: number[]
   calls (): number
   /** Begins nothing more and waits for what is under way. */
   stop (): Promise<void>
@@ -16,12 +18,13 @@ export function startLoad (perSec: number, call: (nth: number) => Promise<void>)
   const open = new Set<Promise<void>>()
   const failures = new Map<string, number>()
   const times: number[] = []
+  const beganMs: number[] = []
   const sinceMs = performance.now()
   let begun = 0
   let isStopped = false
 
   async function one (nth: number): Promise<void> {
-    const startMs = performance.now()
+    const [startMs, atMs] = [performance.now(), Date.now()]
     try {
       await call(nth)
     } catch (error) {
@@ -29,6 +32,7 @@ export function startLoad (perSec: number, call: (nth: number) => Promise<void>)
       failures.set(message, (failures.get(message) ?? 0) + 1)
     }
     times.push(performance.now() - startMs)
+    beganMs.push(atMs)
   }
 
   const beginning = (async () => {
@@ -43,6 +47,7 @@ export function startLoad (perSec: number, call: (nth: number) => Promise<void>)
   return {
     failures,
     times,
+    beganMs,
     calls: () => begun,
     async stop () {
       isStopped = true
