@@ -89,10 +89,9 @@ export function createKeeper (parts: Parts) {
     try {
       await recovery.checkEpoch(fence)
       while (!signal.aborted) await guarded(fence, times, signal)
-      await relay.added()
-    } catch (err) {
-      if (!signal.aborted) throw err
-      log.warn({ err }, 'what a keeper published last may not be in Redis')
+      await relay.added().catch((err: unknown) => {
+        log.warn({ err }, 'what a keeper published last may not be in Redis')
+      })
     } finally {
       isLeading = false
     }

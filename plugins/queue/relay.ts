@@ -57,6 +57,8 @@ export function createRelay (parts: Parts) {
     const choices = asked.map((places) => choice.choose(places, byQueue.get(places.queue) ?? [], now))
     const chosen = [...choices.flatMap((one) => one.chosen), ...withRoom(waiting, asked)]
     if (chosen.length === 0) return { published: 0, hasMore: false }
+    // Before anything is taken for them: where Redis refuses what went before, nothing more goes.
+    await added()
     const { winners, taken } = await contest.settle(await admit(chosen, now), now)
     const sent = await publish(winners, { taken, ahead: new Set(choices.flatMap(({ ahead }) => [...ahead])), now })
     for (const [queue, runsOfQueue] of Map.groupBy(sent, (run) => run.queue)) {
@@ -130,7 +132,6 @@ export function createRelay (parts: Parts) {
     const sent: Candidate[] = []
     const namesOf = ({ _id }: Candidate): readonly string[] => taken.get(_id) ?? []
     const groups = Map.groupBy(passing, (run) => [run.release, ...namesOf(run)].join(' '))
-    await added()
     for (const group of groups.values()) {
       const [one] = group
       if (one === undefined) continue
