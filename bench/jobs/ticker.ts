@@ -7,6 +7,7 @@ import { engine, noop, until, withFloor, type Floor } from './floor.ts'
 const all = 100_000
 const due = 5000
 const idleMs = 10_000
+const idleRounds = 3
 const dayMs = 86_400_000
 
 interface Row { _id: string, name: string, lastSlotAt: Date, nextSlotAt: Date }
@@ -22,12 +23,12 @@ export async function j11 (): Promise<Verdict[]> {
     },
     {
       ...common, what: 'the same ticker while nothing is due, of one processor', unit: '%',
-      ours: summarize('ours', [idle]), baseline: limit(2), goal: 0.5
+      ours: summarize('ours', idle), baseline: limit(2), goal: 0.5
     }
   ]
 }
 
-async function measure ({ place }: Floor): Promise<{ writtenMs: number, idle: number }> {
+async function measure ({ place }: Floor): Promise<{ writtenMs: number, idle: number[] }> {
   const app = await engine(place, () => {}, { groups: ['keeper'] })
   try {
     await until(async () => await app.leases.holder('jobs.keeper:0') !== null, 20)
@@ -43,12 +44,16 @@ async function measure ({ place }: Floor): Promise<{ writtenMs: number, idle: nu
     const runs = app.db.collection('jobs.runs')
     await until(async () => await runs.countDocuments({ 'cause.kind': 'schedule' }, { limit: due }) >= due, 20)
     const writtenMs = app.clock.ms() - dueAt
-    // What the runs themselves cost is no matter of the ticker: nobody consumes them.
-    await sleep(3000)
-    const before = process.cpuUsage()
-    await sleep(idleMs)
-    const { user, system } = process.cpuUsage(before)
-    return { writtenMs, idle: (user + system) / 10 / idleMs }
+    // Nobody consumes the runs. In one of the rounds V8 collects and compiles what the burst left.
+    await sleep(5000)
+    const idle: number[] = []
+    for (let round = 0; round < idleRounds; round++) {
+      const before = process.cpuUsage()
+      await sleep(idleMs)
+      const { user, system } = process.cpuUsage(before)
+      idle.push((user + system) / 10 / idleMs)
+    }
+    return { writtenMs, idle }
   } finally {
     await app.close()
   }

@@ -117,7 +117,7 @@ export function createKeeper (parts: Parts) {
   async function turn (isPoll: boolean): Promise<boolean> {
     const now = next
     next = quietTurn()
-    if (now.hasHolds || isPoll) await Promise.all([targets.load(), pauses.load()])
+    if (now.hasHolds) await loadHolds()
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
     await addFreed(now)
@@ -126,6 +126,10 @@ export function createKeeper (parts: Parts) {
     if (published > 0) publishedMs = performance.now()
     if (hasMore) for (const queue of now.queues) next.queues.add(queue)
     return hasMore
+  }
+
+  async function loadHolds (): Promise<void> {
+    await Promise.all([targets.load(), pauses.load()])
   }
 
   /** Queues in which something became free are looked at too. */
@@ -176,7 +180,7 @@ export function createKeeper (parts: Parts) {
 
   async function eachSecond (fence: number): Promise<void> {
     lookAtWorkers = false
-    const { gone, isChanged } = await view.refresh()
+    const [{ gone, isChanged }] = await Promise.all([view.refresh(), loadHolds()])
     if (isChanged) await runs.release('no_worker')
     // Who came meanwhile waits for the slowest of them, not for all.
     await Promise.all([relay.freeRetries(), recovery.checkEpoch(fence), isChief ? mend(gone) : undefined])

@@ -4,19 +4,21 @@ import type { Log } from '../../src/kernel/index.ts'
 import type { Consumer } from './consumer.ts'
 
 const lookMs = 1000
+/** Every sample wakes the process, idle or not; what is looked for are seconds. */
+const sampleMs = 100
 
 /** Lowers what a worker takes on while its event loop lags; whoever fills its queues hears of it. */
 export function createLoopGuard (consumers: readonly Consumer[], log: Log, onChange: () => void) {
-  const delay = monitorEventLoopDelay({ resolution: 20 })
+  const delay = monitorEventLoopDelay({ resolution: sampleMs })
   let timer: NodeJS.Timeout | undefined
   let worstMs = 0
   let lookedMs = 0
 
   function look (): void {
-    // Of at most 50 samples in a second the worst is the 99th percentile; the histogram's own is the one before it.
+    // Of at most ten samples in a second the worst is the 99th percentile; each is the time since the one before.
     // A reset forgets a pause whose sample is still to come: how late this look is tells of it.
     const nowMs = performance.now()
-    const lagMs = Math.max(delay.max / 1e6, nowMs - lookedMs - lookMs)
+    const lagMs = Math.max(delay.max / 1e6 - sampleMs, nowMs - lookedMs - lookMs)
     lookedMs = nowMs
     delay.reset()
     worstMs = Math.max(worstMs, lagMs)

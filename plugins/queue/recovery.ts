@@ -36,6 +36,8 @@ export function createRecovery (parts: Parts) {
     epochKey, epochTag, lease, killDead, removeWorker, onCrash, log
   } = parts
 
+  let seen: { fence: number, epoch: string | undefined } | undefined
+
   /** Returns the runs of dead workers; their sessions end first, since an open transaction holds its documents. */
   async function returnRuns (workers: readonly string[]): Promise<number> {
     if (workers.length === 0) return 0
@@ -62,6 +64,12 @@ export function createRecovery (parts: Parts) {
     }
   }
 
+  /** The epoch under which the runs were published; only the one that has this fence changes it. */
+  async function epochUnder (fence: number): Promise<string | undefined> {
+    if (seen?.fence !== fence) seen = { fence, epoch: await leases.epoch(lease) }
+    return seen.epoch
+  }
+
   return {
     /** Adds once more what was published lately: a leader may have died between MongoDB and Redis. */
     async addAgain (): Promise<void> {
@@ -70,16 +78,18 @@ export function createRecovery (parts: Parts) {
 
     /** Whether Redis is another one than it was: then no published run has a delivery. */
     async checkEpoch (fence: number): Promise<boolean> {
-      const known = await leases.epoch(lease)
-      const there = await redis.get(epochKey)
+      const [known, there] = await Promise.all([epochUnder(fence), redis.get(epochKey)])
       const isTagged = there?.startsWith(epochTag) === true
       if (isTagged && there === known) return false
       const epoch = `${epochTag}${randomUUID()}`
       if (there !== null && !isTagged) await redis.set(epochKey, epoch)
       else await redis.set(epochKey, epoch, 'NX')
-      await leases.setEpoch(lease, fence, await redis.get(epochKey) ?? epoch)
+      // The runs first: who dies between the two leaves a Redis that is still seen as another one.
+      const count = known === undefined ? 0 : await runs.takeBack()
+      const next = await redis.get(epochKey) ?? epoch
+      await leases.setEpoch(lease, fence, next)
+      seen = { fence, epoch: next }
       if (known === undefined) return false
-      const count = await runs.takeBack()
       log.warn({ count }, 'Redis was emptied, or is shared out anew: published runs are pending again')
       return true
     },

@@ -8,8 +8,10 @@ import {
 } from '../../src/jobs/index.ts'
 import type { EventBus, LeaseTurn, Recurrence } from '../../src/kernel/index.ts'
 
-const pollMs = 500
-const watchMs = 1000
+/** A schedule that is new may be due at once, and is at most a second late. */
+const pollMs = 900
+const watchMs = 2000
+const againMs = 1000
 const knownMs = 10_000
 /** Deaths that a new leader looks back at. */
 const lookBackMs = 24 * 3_600_000
@@ -65,12 +67,11 @@ export function addScheduling (
           isDeclared = true
         }
         if (performance.now() - times.watch >= watchMs) since = await watch(times, since)
-        const { hasMore } = await ticker.tick()
-        if (!hasMore) await sleep(await restMs(), undefined, { signal })
+        await sleep(await turn(), undefined, { signal })
       } catch (err) {
         if (signal.aborted) return
         log.warn({ err }, 'a turn of the ticker failed')
-        await sleep(watchMs, undefined, { signal }).catch(() => undefined)
+        await sleep(againMs, undefined, { signal }).catch(() => undefined)
       }
     }
   }
@@ -84,9 +85,16 @@ export function addScheduling (
     return next
   }
 
-  /** Until the next slot, or the next poll: a schedule may be new. */
-  async function restMs (): Promise<number> {
-    const nextAt = await schedules.nextAt(clock.now())
+  /** Settles what is due; the milliseconds until the next slot, or the next poll. */
+  async function turn (): Promise<number> {
+    const firstAt = await schedules.nextAt()
+    if (firstAt === undefined || firstAt > clock.now()) return restMs(firstAt)
+    const { hasMore } = await ticker.tick()
+    // What waits for code that knows its job keeps nobody else waiting.
+    return hasMore ? 0 : restMs(await schedules.nextAt(clock.now()))
+  }
+
+  function restMs (nextAt: Date | undefined): number {
     return nextAt === undefined ? pollMs : Math.max(1, Math.min(pollMs, nextAt.getTime() - clock.ms()))
   }
 

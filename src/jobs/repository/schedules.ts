@@ -78,10 +78,10 @@ export function createScheduleRepository (db: Db) {
         .sort({ nextSlotAt: 1 }).limit(limit).toArray()
     },
 
-    /** When the next slot is due after then (P). */
-    async nextAt (after: Date): Promise<Date | undefined> {
+    /** When the first slot is due after then, or at all (P). */
+    async nextAt (after?: Date): Promise<Date | undefined> {
       const [next] = await rows.find(
-        { isEnabled: true, nextSlotAt: { $gt: after } }, { projection: { nextSlotAt: 1 } }
+        { isEnabled: true, nextSlotAt: { $gt: after ?? new Date(0) } }, { projection: { nextSlotAt: 1 } }
       ).sort({ nextSlotAt: 1 }).limit(1).toArray()
       return next?.nextSlotAt ?? undefined
     },
