@@ -103,6 +103,7 @@ t.test('P3: a keeper that dies between MongoDB and Redis; the next one delivers'
   t.teardown(async () => { await next.close() })
   await allDone(app, ids, 15_000)
   await check(t, app, ids)
+  t.equal(await runsOf(app).countDocuments({ release: 1 }), 200, 'by the release of the dead one')
 })
 
 t.test('a clean stop costs no attempt and gives the lease back at once', async (t) => {
@@ -144,9 +145,31 @@ t.test('Redis', async (t) => {
     await client.flushall()
     client.disconnect()
     const sinceMs = performance.now()
-    await allDone(app, ids, 20_000)
+    await allDone(app, ids)
     await check(t, app, ids)
     t.comment(`drained ${Math.round(performance.now() - sinceMs)} ms after the flush`)
+  })
+
+  t.test('emptied while no worker listens: the keeper alone publishes again', async (t) => {
+    const away = newPlace({ redisUrl: store.url })
+    const keeper = await rig({ place: away, groups: ['keeper'], declared, bind: bindEffects() })
+    t.teardown(async () => {
+      await keeper.close()
+      await dropPlace(away)
+    })
+    // One that is seen and never takes anything.
+    await keeper.db.collection<{ _id: string }>('jobs.workers').insertOne({
+      _id: 'w', host: 'x', pid: 1, startedAt: 1, codeVersion: '0', queues: { fast: 20 },
+      handles: [{ name: effectJob.name, version: 1 }], seenAt: new Date(Date.now() + 600_000)
+    } as never)
+    await add(keeper, 20, 0)
+    const published = async (release: number): Promise<number> =>
+      await runsOf(keeper).countDocuments({ state: 'published', release })
+    await until('published', async () => await published(1) === 20)
+    const client = new Redis(store.url)
+    await client.flushall()
+    client.disconnect()
+    await until('published again', async () => await published(2) === 20, 15_000)
   })
 
   t.test('P4, P6: killed and started empty: adds go on, workers go on without a restart', async (t) => {
