@@ -1,12 +1,15 @@
+import { randomBytes } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { createFetchClient, type ClientOptions } from '../../plugins/fetch/client.ts'
 import { isDeniedAddress, profiles } from '../../src/fetch/index.ts'
-import type { Breakers } from '../../src/kernel/index.ts'
+import type { Breakers, FetchProfile } from '../../src/kernel/index.ts'
+import { until } from '../jobs/rig.ts'
 import { addHostility } from '../stand-ins/hostility.ts'
 import { rebindingLookup } from '../stand-ins/resolver.ts'
-import { startWeb } from '../stand-ins/web.ts'
+import { startWeb, type Web } from '../stand-ins/web.ts'
 
+const MiB = 1024 * 1024
 const breakers: Breakers = { call: async (_name, work) => await work() }
 
 function client (t: Test, options: Partial<ClientOptions> = {}) {
@@ -108,6 +111,109 @@ t.test('a hostile server gets the right code and no memory', async (t) => {
   }
   t.equal(victim.connections(), 0)
   t.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024, 'memory stays')
+})
+
+/** Pieces without an end, one each `everyMs` or as fast as they go; tells what was taken, and how many still take. */
+function pourEndlessly (web: Web, path: string, { piece, headers = {}, everyMs }: {
+  piece: Buffer, headers?: Record<string, string>, everyMs?: number
+}) {
+  const taken = { bytes: 0, open: 0 }
+  web.on(path, (_request, reply) => {
+    taken.open++
+    reply.on('close', () => { taken.open-- }).writeHead(200, headers)
+    const more = () => {
+      reply.write(piece, (error) => {
+        if (error != null || reply.destroyed) return
+        taken.bytes += piece.length
+        if (everyMs === undefined) setImmediate(more)
+        else setTimeout(more, everyMs)
+      })
+    }
+    more()
+  })
+  return taken
+}
+
+type Client = ReturnType<typeof client>
+
+/** The ways to take a body: at once, and piece by piece. */
+const ways: Record<string, (fetch: Client, url: string) => Promise<void>> = {
+  async buffer (fetch, url) { await fetch.buffer('page', { url }, { signal: AbortSignal.timeout(10_000) }) },
+  async stream (fetch, url) {
+    const { body } = await fetch.stream('page', { url }, { signal: AbortSignal.timeout(10_000) })
+    for await (const piece of body) void piece
+  }
+}
+
+t.test('a body without an end is taken up to the cap, packed or not, and let go', async (t) => {
+  const endless = await web(t)
+  const plain = randomBytes(64 * 1024)
+  const bodies = {
+    '/plain': pourEndlessly(endless, '/plain', { piece: plain }),
+    '/packed': pourEndlessly(endless, '/packed', { piece: gzipSync(plain), headers: { 'content-encoding': 'gzip' } })
+  }
+  const fetch = client(t, { allow: [endless.host], limits: { page: { ...profiles.page, body: MiB } } })
+  // What both ends of a connection may hold that nobody has read.
+  const sockets = 16 * MiB
+  for (const [path, taken] of Object.entries(bodies)) {
+    for (const [way, take] of Object.entries(ways)) {
+      taken.bytes = 0
+      t.equal(await codeOf(take(fetch, endless.origin + path)), 'fetch.too_large', `${way} ${path}`)
+      await until('the connection is closed', () => taken.open === 0)
+      t.ok(taken.bytes < MiB + sockets, `${way} ${path}: ${taken.bytes} bytes were taken`)
+    }
+  }
+})
+
+t.test('what is packed evenly, far below the ratio of a bomb, is unpacked up to the cap', async (t) => {
+  const even = await web(t)
+  // About 20 to 1; what is sent is a small page.
+  const thin = Buffer.concat([randomBytes(3 * 1024), Buffer.alloc(61 * 1024)])
+  for (const size of [15, 20]) {
+    const packed = gzipSync(Buffer.alloc(size * MiB).fill(thin))
+    t.ok(packed.length < 2 * MiB && packed.length * 50 > size * MiB)
+    even.on(`/${size}`, (_request, reply) => { reply.writeHead(200, { 'content-encoding': 'gzip' }).end(packed) })
+  }
+  const fetch = client(t, { allow: [even.host] })
+  t.equal((await fetch.buffer('page', { url: `${even.origin}/15` })).body.length, 15 * MiB)
+  t.equal(await codeOf(fetch.buffer('page', { url: `${even.origin}/20` })), 'fetch.bomb')
+  const { body } = await fetch.stream('page', { url: `${even.origin}/20` })
+  let bytes = 0
+  const count = async () => { for await (const piece of body) bytes += (piece as Buffer).length }
+  t.equal(await codeOf(count()), 'fetch.bomb')
+  t.ok(bytes > 8 * MiB && bytes <= 16 * MiB, `${bytes} bytes were handed on`)
+})
+
+t.test('a host that sends fast enough and never ends has so much time and no more', async (t) => {
+  const steady = await web(t)
+  pourEndlessly(steady, '/', { piece: Buffer.alloc(4096), everyMs: 20 })
+  const totalMs = 700
+  const limits = { ...profiles.page, totalMs, rate: { bytes: 1024, windowMs: 100 } }
+  const fetch = client(t, { allow: [steady.host], limits: { page: limits } })
+  for (const [way, take] of Object.entries(ways)) {
+    const since = performance.now()
+    t.equal(await codeOf(take(fetch, `${steady.origin}/`)), 'fetch.timeout', way)
+    const ms = performance.now() - since
+    t.ok(ms >= totalMs && ms < 5000, `${way}: ended after ${Math.round(ms)} ms`)
+  }
+})
+
+t.test('as many redirects as the purpose bears are followed, and not one more', async (t) => {
+  const chain = await web(t)
+  chain.on('/left', ({ url }, reply) => {
+    const left = Number(url?.split('?')[1])
+    if (left === 0) reply.end('end')
+    else reply.writeHead(307, { location: `/left?${left - 1}` }).end()
+  })
+  const fetch = client(t, { allow: [chain.host] })
+  const most: Record<FetchProfile, number> = { page: 5, feed: 5, probe: 5, file: 5, image: 3, callback: 3, api: 3 }
+  for (const [profile, redirects] of Object.entries(most) as Array<[FetchProfile, number]>) {
+    const { status, hops, finalUrl } = await fetch.buffer(profile, { url: `${chain.origin}/left?${redirects}` })
+    t.same([status, hops.length, finalUrl], [200, redirects, `${chain.origin}/left?0`], profile)
+    const url = `${chain.origin}/left?${redirects + 1}`
+    t.equal(await codeOf(fetch.buffer(profile, { url })), 'fetch.redirect_limit', profile)
+    t.equal(chain.requests.at(-1)?.path, '/left?1', `${profile}: the last one is not followed`)
+  }
 })
 
 t.test('redirects drop credentials across origins, and a platform may not send us elsewhere', async (t) => {

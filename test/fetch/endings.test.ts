@@ -1,6 +1,8 @@
 // How downloads end that cannot be carried as they were meant, and what keeps them within bounds.
 import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync, statSync } from 'node:fs'
 import { mkdir, readdir, utimes, writeFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { createBucket, createFlow } from '../../src/fetch/flow.ts'
@@ -12,6 +14,13 @@ const MiB = 1024 * 1024
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex')
 const body = randomBytes(2 * MiB)
 const { signal } = new AbortController()
+
+/** Goes on with a byte now and then. */
+function drip (reply: ServerResponse, owed: Buffer): void {
+  let at = 0
+  const timer = setInterval(() => { reply.write(owed.subarray(at, ++at)) }, 40)
+  reply.on('close', () => { clearInterval(timer) })
+}
 
 t.test('a host that lets no attempt come to an end', async (t) => {
   const { web, ask, run, row } = await rig(t)
@@ -37,6 +46,47 @@ t.test('a host that lets no attempt come to an end', async (t) => {
   await t.rejects(run(wrong), { code: 'fetch.not_resumable' })
   await run(wrong, { attempt: 19 })
   t.match(await row(wrong), { state: 'failed', errorCode: 'fetch.not_resumable', restarts: 0 })
+})
+
+t.test('a host that drips or falls silent costs no byte: whoever tries again asks for the rest', async (t) => {
+  const large = randomBytes(6 * MiB)
+  const cases = [
+    { code: 'fetch.too_slow', limits: { rate: { bytes: 1024, windowMs: 300 } }, atCut: drip },
+    { code: 'fetch.timeout', limits: { idleMs: 700 }, atCut () {} }
+  ]
+  for (const { code, limits, atCut } of cases) {
+    const { web, ask, run, row, ranges, folder, stored } = await rig(t, { limits })
+    let isLame = true
+    web.file('/a', large, {
+      atCut,
+      before: ({ headers }, served) => {
+        const from = Number(/\d+/.exec(headers.range ?? '0'))
+        served.cuts = isLame ? [Math.max(5 * MiB, from + 1)] : []
+      }
+    })
+    const id = await ask('/a')
+    await t.rejects(run(id, { signal: AbortSignal.timeout(30_000) }), { code })
+    const kept = statSync(join(folder, 'parts', `${id}.0`)).size
+    t.ok(kept >= 5 * MiB && kept < large.length, `${code}: ${kept} bytes are kept`)
+    t.same(readFileSync(join(folder, 'parts', `${id}.0`)), large.subarray(0, kept))
+    t.match(await row(id), {
+      state: 'downloading',
+      isActive: true,
+      restarts: 0,
+      bytes: kept,
+      part: { lengths: [kept] },
+      pieceHashes: [sha256(large.subarray(0, 4 * MiB))]
+    })
+    const [whole, ...tries] = ranges('/a')
+    t.same([whole, tries.length], [null, 3], 'three tries more, none of which got on')
+    const offsets = tries.map((range) => Number(/^bytes=(\d+)-$/.exec(String(range))?.[1]))
+    t.ok(offsets.every((offset, n) => offset > (offsets[n - 1] ?? 5 * MiB - 1) && offset < kept), offsets.join())
+    isLame = false
+    await run(id)
+    t.equal(ranges('/a').at(-1), `bytes=${kept}-`)
+    t.match(await row(id), { state: 'done', restarts: 0, bytes: large.length, sha256: sha256(large) })
+    t.ok((await stored(id))?.equals(large))
+  }
 })
 
 t.test('what decides whether bytes may be joined: a strong tag, or size and date', async (t) => {

@@ -8,7 +8,7 @@ import { createFetchClient } from '../../plugins/fetch/client.ts'
 import { createGridFsStorage, storageCollections } from '../../plugins/storage/gridfs.ts'
 import {
   collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader, createFlow,
-  createLocalSlots, createSweep, diskOf, type DiskOf, type DownloadRow, type Rates, type Slots
+  createLocalSlots, createSweep, diskOf, profiles, type DiskOf, type DownloadRow, type Limits, type Rates, type Slots
 } from '../../src/fetch/index.ts'
 import {
   systemActor, uuidv7, type DownloadQuota, type DownloadRequest, type JobContext, type Tx
@@ -33,6 +33,8 @@ export interface RigOptions {
   quota?: DownloadQuota
   slots?: Slots
   rates?: Partial<Rates>
+  /** Limits of the profile `file` that are others. */
+  limits?: Partial<Limits>
 }
 
 const noQuota: DownloadQuota = { reserve: async () => true, release: async () => {} }
@@ -46,6 +48,7 @@ function usual () {
     quota: noQuota,
     slots: createLocalSlots(),
     rates: {},
+    limits: {},
     allow: [],
     scratchDir: undefined,
     database: undefined
@@ -56,7 +59,9 @@ function usual () {
 export class Waits extends Error { override readonly name = 'Waits' }
 
 export async function rig (t: Teardown, options: RigOptions = {}) {
-  const { host, boot, scratchDir, database, segments, disk, quota, slots, rates, allow } = { ...usual(), ...options }
+  const { host, boot, scratchDir, database, segments, disk, quota, slots, rates, limits, allow } = {
+    ...usual(), ...options
+  }
   const client = await new MongoClient(testStores().mongoUrl).connect()
   const db = client.db(database ?? `t${randomBytes(6).toString('hex')}`)
   const folder = scratchDir ?? mkdtempSync(join(tmpdir(), 'switchyard-parts-'))
@@ -74,7 +79,12 @@ export async function rig (t: Teardown, options: RigOptions = {}) {
   const clock = { now: () => new Date(), ms: () => Date.now() }
   const emitted: Emitted = []
   const breakers = { call: async <T>(_name: string, work: () => Promise<T>) => await work() }
-  const fetch = createFetchClient({ allow: [web.host, ...allow], userAgent: 'Switchyard/0 (+https://x.example)', breakers })
+  const fetch = createFetchClient({
+    allow: [web.host, ...allow],
+    userAgent: 'Switchyard/0 (+https://x.example)',
+    breakers,
+    limits: { file: { ...profiles.file, ...limits } }
+  })
   const tx = (async (work) => await client.withSession(async (session) =>
     await session.withTransaction(async () => await work(session)))) as Tx
   const storage = createGridFsStorage(db, clock)

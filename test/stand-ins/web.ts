@@ -38,6 +38,8 @@ export interface FileOptions {
   /** The answer tells no length. */
   isChunked?: boolean
   bytesPerSecond?: number
+  /** What becomes of an answer where it breaks off, with the bytes that it owes; usually its connection is closed. */
+  atCut?: (reply: ServerResponse, owed: Buffer) => void
   /** Before each answer: the file may become another one. */
   before?: (request: IncomingMessage, served: ServedFile) => void
 }
@@ -124,8 +126,9 @@ async function serve (
   const sent = { start, bytes: 0 }
   served.sent.push(sent)
   await pour(reply, body.subarray(start, stop), options.bytesPerSecond ?? Infinity, (bytes) => { sent.bytes += bytes })
-  if (stop <= end) reply.destroy()
-  else reply.end()
+  if (stop > end) reply.end()
+  else if (options.atCut === undefined) reply.destroy()
+  else options.atCut(reply, body.subarray(stop, end + 1))
 }
 
 interface Range { start: number, end: number }
