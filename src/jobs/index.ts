@@ -15,6 +15,11 @@ export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
 export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
 export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
+export { createCapacity, type Capacity } from './capacity.ts'
+export {
+  ResourcePageSchema, ResourceParams, ResourceQuerySchema, ResourceSchema, ResourceSettingsSchema, ShareParams,
+  ShareSchema, ShareSettingsSchema, capacitySchemas
+} from './capacity-schemas.ts'
 export { createClaimChecks, type ClaimCheckService } from './claim-checks.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
