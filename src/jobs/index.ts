@@ -47,7 +47,8 @@ export { createRecurrence } from './recurrence.ts'
 export { createReportService, type ReportService } from './reports/service.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  allot, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
+  allot, coveredUntil, namesNeeded, resourceState, statesNeeded,
+  type Contestant, type Known, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
   createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,
@@ -72,7 +73,7 @@ export { createScheduleAccess } from './schedules/access.ts'
 export { checkDeclared, createDeclarer } from './schedules/declare.ts'
 export { schedulePaused, slotMissed } from './schedules/events.ts'
 export type { ScheduleRow, SlotRow } from './schedules/row.ts'
-export { createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacles } from './schedules/rules.ts'
+export { createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacle, type Obstacles } from './schedules/rules.ts'
 export {
   BackfillResultSchema, BackfillSchema, ExplanationSchema, NewScheduleSchema, SchedulePageSchema, SchedulePatchSchema,
   ScheduleQuerySchema, ScheduleSchema, ScheduleSlotPageSchema, ScheduleSlotSchema, scheduleSchemas

@@ -10,10 +10,14 @@ const work = defineJob({ name: 'test.do-work', queue: 'fast', data: Timed })
 const narrow = defineJob({ name: 'test.pass-door', queue: 'fast', data: Timed, resources: () => ['door'] })
 const door = defineResource({ name: 'door', capacity: 3, ratePerS: 500 })
 
+const lone = defineJob({ name: 'test.climb-attic', queue: 'webhook', data: Timed, resources: () => ['attic'] })
+
+const release = Promise.withResolvers<void>()
+
 const atWork = new Map<string, number>()
 const most = new Map<string, number>()
 
-const place = await stage(t, { jobs: [work, narrow], resources: [door] }, (worker) => {
+const place = await stage(t, { jobs: [work, narrow, lone], resources: [door] }, (worker) => {
   for (const job of [work, narrow]) {
     worker.handleJob(job, async ({ run }) => {
       const live = (atWork.get(run.name) ?? 0) + 1
@@ -23,6 +27,7 @@ const place = await stage(t, { jobs: [work, narrow], resources: [door] }, (worke
       atWork.set(run.name, (atWork.get(run.name) ?? 0) - 1)
     })
   }
+  worker.handleJob(lone, async () => { await release.promise })
 })
 const { app, ann, operator, count } = place
 const call = async (url: string, as = operator) => await place.call(url, { as })
@@ -107,4 +112,42 @@ t.test('the cap of a workspace holds, and goes with the next write', async (t) =
   await add(work, 8, 100)
   await ended(work)
   t.ok((most.get(work.name) ?? 0) > 1, `${most.get(work.name)} at once`)
+})
+
+t.test('a schedule explains what its next slot would wait for, and why', async (t) => {
+  const attic = async () => (await call('/resources/attic')).body.taken as number
+  const made = await place.post('/schedules', {
+    name: 'attic.daily', job: lone.name, data: { ms: 1 }, spec: { cron: '0 3 * * *' }, zone: 'UTC', overlap: 'allow_all'
+  }, operator)
+  const explain = async () =>
+    (await call(`/schedules/${made.body.id}/explain?count=2`)).body.slots as Array<Record<string, unknown>>
+  await put('/resources/attic', {})
+  t.match(await explain(), [{ verdict: 'fire', reasons: [] }, { verdict: 'fire' }])
+  await add(lone, 1, 1)
+  await until('it is taken', async () => await attic() === 1)
+  t.match(await explain(), [{ verdict: 'wait', reasons: ['resource'], expectedStartAt: null }, { verdict: 'fire' }])
+
+  const slot = await place.post(`/schedules/${made.body.id}/trigger`, {}, operator)
+  t.match(slot, { body: { outcome: 'fire' } }, 'its run is made, and waits')
+  await until('held', async () => (await call(`/runs/${slot.body.runId}`)).body.heldBy === 'resource')
+  await put('/resources/attic', { capacity: 2 })
+  t.match(await explain(), [{ verdict: 'fire' }, {}], 'there is a free place again')
+  await until('both are at work', async () => await attic() === 2)
+  t.match(await explain(), [{ verdict: 'wait', reasons: ['resource'] }, {}])
+
+  const nowMs = app.clock.ms()
+  await put('/resources/attic', { capacity: 9, ratePerS: 0.00001 })
+  await app.db.collection<{ _id: string }>('jobs.resources').updateOne(
+    { _id: 'attic' }, { $set: { tokens: 0, tokensAt: new Date(nowMs) } })
+  const [used] = await explain()
+  t.match(used, { verdict: 'wait', reasons: ['rate'] })
+  t.ok(Math.abs(Date.parse(String(used?.['expectedStartAt'])) - nowMs - 100_000_000) < 10_000, 'a day and more')
+
+  await put('/resources/attic', { capacity: 9 })
+  await place.post('/queues/webhook/pause', { workspaceId: operator.workspaceId }, operator)
+  t.match(await explain(), [{ verdict: 'wait', reasons: ['queue_paused'] }, { verdict: 'wait' }])
+  await place.post('/queues/webhook/resume', { workspaceId: operator.workspaceId }, operator)
+  t.match(await explain(), [{ verdict: 'fire' }, { verdict: 'fire' }])
+  release.resolve()
+  await ended(lone)
 })
