@@ -59,7 +59,8 @@ export {
   createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
   createSlotRepository, createSubscriberRepository, createWorkerRepository, type Ask, type Candidate,
   type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository,
-  type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type Letter, type LoadRepository, type NeedRepository,
+  type Outcome, type Pause, type PauseRepository, type RelayRepository,
   type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
   type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
@@ -73,7 +74,9 @@ export { createScheduleAccess } from './schedules/access.ts'
 export { checkDeclared, createDeclarer } from './schedules/declare.ts'
 export { schedulePaused, slotMissed } from './schedules/events.ts'
 export type { ScheduleRow, SlotRow } from './schedules/row.ts'
-export { createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacle, type Obstacles } from './schedules/rules.ts'
+export {
+  createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacle, type Obstacles
+} from './schedules/rules.ts'
 export {
   BackfillResultSchema, BackfillSchema, ExplanationSchema, NewScheduleSchema, SchedulePageSchema, SchedulePatchSchema,
   ScheduleQuerySchema, ScheduleSchema, ScheduleSlotPageSchema, ScheduleSlotSchema, scheduleSchemas
