@@ -80,7 +80,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   app.decorate('leases', leases.port)
   app.decorate('runs', createRunReads({ runs, clock }))
   app.decorate('wakeQueue', waker.onAdded)
-  const scheduling = addScheduling(app, { obstacles: createObstacles(app) })
+  const scheduling = addScheduling(app, createObstacles(app))
   decorateBinding(app, role, bindings)
   decorateOperating(app, waker)
   decorateStanding(app, standing, codeVersion)

@@ -1,5 +1,5 @@
 import {
-  allot, blackoutUntil, coveredUntil, refill, resourceState,
+  allot, blackoutUntil, coveredUntil, namesNeeded, refill, resourceState, statesNeeded,
   type Bucket, type Candidate, type Contestant, type ResourceRepository, type ResourceRow,
   type ResourceState
 } from '../../src/jobs/index.ts'
@@ -31,19 +31,9 @@ export function createContest ({ resources, declared, clock }: Parts) {
     rows = new Map((await resources.all()).map((row) => [row._id, row]))
   }
 
-  /** Resources of the run and, where it is limited, its target; in order of name. */
-  function namesOf ({ resources: names = [], target }: Candidate): string[] {
-    const isLimited = target !== undefined && (declared.has(target) || isSet(rows.get(target)))
-    return [...new Set(isLimited ? [...names, target] : names)].toSorted()
-  }
-
   function statesOf (entrants: readonly Entrant[]): Map<string, ResourceState> {
-    const nowMs = clock.ms()
-    const targets = new Set(entrants.flatMap(({ candidate: { target, resources: names = [] } }) =>
-      target === undefined || names.includes(target) ? [] : [target]))
-    const names = new Set([everything, ...entrants.flatMap((one) => one.names)])
-    return new Map([...names].map((name) => [name, resourceState(
-      name, rows.get(name), declared.get(name), { isTarget: name === everything || targets.has(name), nowMs })]))
+    const needs = entrants.map(({ names, candidate: { resources, target } }) => ({ names, resources, target }))
+    return statesNeeded(needs, { rows, declared }, clock.ms())
   }
 
   /** Whether somebody might get a place of it now. */
@@ -150,14 +140,10 @@ export function createContest ({ resources, declared, clock }: Parts) {
     const { _id, release, rank = 0, slotAt, runAt, overtaken = 0, cause } = candidate
     return {
       _id, release, rank, slotAt: slotAt ?? runAt, overtaken, candidate,
-      names: namesOf(candidate),
+      names: namesNeeded(candidate, { rows, declared }),
       isScheduled: cause?.kind === 'schedule'
     }
   }
-}
-
-function isSet (row: ResourceRow | undefined): boolean {
-  return row?.capacity !== undefined || row?.ratePerS !== undefined || row?.blackouts !== undefined
 }
 
 export type Contest = ReturnType<typeof createContest>

@@ -1,5 +1,5 @@
 import type { JobContext, JobSender, Log } from '../../src/kernel/index.ts'
-import { RunAborted, classify, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
+import { RunAborted, classify, type NeedRepository, type RunPolicy, type RunRow } from '../../src/jobs/index.ts'
 import { createJobContext, maxResultBytes, sizeOf } from './job-context.ts'
 import type { RunPlaces } from './run-places.ts'
 import type { Gate } from './gate.ts'
@@ -41,6 +41,7 @@ export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
   places: RunPlaces
   metrics: { started: (run: RunRow) => void, ended: (run: RunRow, cause: string, startedMs: number) => void }
   jobs: JobSender
+  needsOf: NeedRepository['statesOf']
   giveUpMs: number
   /** A handler did not end although it was told to: its process is worn out. */
   onIgnored: (run: RunRow, reason: RunAborted['reason']) => void
@@ -51,7 +52,7 @@ export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
 /** Runs claimed runs and writes what became of them. */
 export function createExecutor (parts: ExecuteParts) {
   const {
-    claims, starts, tx, clock, boundOf, wake, publish, metrics, places, jobs, giveUpMs, onIgnored, solo
+    claims, needsOf, starts, tx, clock, boundOf, wake, publish, metrics, places, jobs, giveUpMs, onIgnored, solo
   } = parts
   const outcomes = createOutcomes({ ...parts, policyOf: (name) => boundOf(name)?.policy })
   const active = new Map<string, AbortController>()
@@ -163,10 +164,13 @@ export function createExecutor (parts: ExecuteParts) {
     const logOf = once(() => logFor(run))
     const timer = createTimer(bound.policy, () => { abort.abort(new RunAborted('timeout')) })
     const context = createJobContext(
-      { claims, tx, clock, logOf, publish, jobs }, { run, key, abort, onAlive: timer.onAlive }, data)
+      { claims, needsOf, tx, clock, logOf, publish, jobs }, { run, key, abort, onAlive: timer.onAlive }, data)
     const settled = await settle({
       context: contextOf(run, abort.signal),
-      work: async () => await bound.run(context.ctx),
+      work: async () => {
+        await context.prepare()
+        return await bound.run(context.ctx)
+      },
       giveUpMs,
       onIgnored: (reason) => { onIgnored(run, reason) }
     })

@@ -1,5 +1,5 @@
 import {
-  RunAborted, WaitSignal, dataHash, type ClaimRepository, type RunRow, type StartKey
+  RunAborted, WaitSignal, dataHash, type ClaimRepository, type NeedRepository, type RunRow, type StartKey
 } from '../../src/jobs/index.ts'
 import {
   systemActor, type Clock, type JobContext, type JobSender, type Log, type Progress, type Session, type Tx
@@ -12,6 +12,7 @@ const maxSteps = 64
 
 interface Parts {
   claims: ClaimRepository
+  needsOf: NeedRepository['statesOf']
   tx: Tx
   clock: Clock
   /** Made at its first use: most runs say nothing. */
@@ -30,7 +31,9 @@ export interface Start {
 }
 
 /** The context of one start, and what the runtime needs to know of it afterwards. */
-export function createJobContext ({ claims, tx, clock, logOf, jobs, publish }: Parts, start: Start, data: unknown) {
+export function createJobContext (
+  { claims, needsOf, tx, clock, logOf, jobs, publish }: Parts, start: Start, data: unknown
+) {
   const { run, key, abort, onAlive } = start
   const state = { isCommitted: false, hasProgress: false }
   const progress = throttle(async (value: Progress) => {
@@ -119,7 +122,12 @@ export function createJobContext ({ claims, tx, clock, logOf, jobs, publish }: P
     return value
   }
 
-  return { ctx, state, steps, settle: progress.settle }
+  /** Reads how those ended that the run needs, before its handler begins; most need nobody. */
+  async function prepare (): Promise<void> {
+    if (run.needs !== undefined) ctx.run.needs = await needsOf(run.workspaceId, run.needs)
+  }
+
+  return { ctx, state, steps, prepare, settle: progress.settle }
 }
 
 export function sizeOf (value: unknown): number {

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import {
   createControlRepository, createEventPages, createEventService, createLetterRepository, createLetterService,
-  createOperations, createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository,
-  createRuleService, createRunControl, createRunRepository, createSubscriberDuty, createSubscriberRepository,
+  createNeedRepository, createOperations, createPauseRepository, createQueueControl, createRelayRepository,
+  createRuleRepository, createRuleService, createRunControl, createRunRepository, createSubscriberDuty,
+  createSubscriberRepository,
   createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, runDead, schemas,
   type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
   type SubscriberDuty
@@ -36,6 +37,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   })
   const control = createRunControl({
     runs: createControlRepository(db),
+    statesOf: createNeedRepository(db).statesOf,
     jobs,
     known,
     tx,

@@ -1,17 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import {
-  createBacklogGuard, createBatchControl, createBatchRepository, createBatches, createNeedRepository,
-  createResourceRepository, createShareRepository,
-  type BatchControl, type ResourceRepository, type Share
+  capacitySchemas, createBacklogGuard, createBatchControl, createBatchRepository, createBatches, createCapacity,
+  createNeedRepository, createResourceRepository, createShareRepository, type BatchControl, type Capacity
 } from '../../src/jobs/index.ts'
 import type { Batches } from '../../src/kernel/index.ts'
 import type { Wake } from './wake.ts'
-
-/** What an operator gives resources and workspaces; holds from the next look of the relay on, half a second later. */
-export interface Capacity {
-  set: ResourceRepository['set']
-  share (share: Share): Promise<void>
-}
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -27,7 +20,6 @@ interface Parts { isDeclared: (job: string) => boolean, wake: (wake: Wake) => vo
 export function decorateTogether (app: FastifyInstance, { isDeclared, wake }: Parts) {
   const { db, clock } = app
   const [needs, batches, shares] = [createNeedRepository(db), createBatchRepository(db), createShareRepository(db)]
-  const resources = createResourceRepository(db)
   app.decorate('batches', createBatches({
     // The sender is decorated after this.
     jobs: { addMany: async (...given) => await app.jobs.addMany(...given) }, batches, clock, isDeclared
@@ -35,6 +27,9 @@ export function decorateTogether (app: FastifyInstance, { isDeclared, wake }: Pa
   app.decorate('batchControl', createBatchControl({
     batches, needs, tx: app.tx, clock, onMoved: (queues) => { wake({ queues: [...queues] }) }
   }))
-  app.decorate('capacity', { set: resources.set, share: shares.set })
+  app.declare({ domain: 'jobs', schemas: capacitySchemas })
+  app.decorate('capacity', createCapacity({
+    resources: createResourceRepository(db), shares, declared: app.registry.resources, clock
+  }))
   return { needs, batches, backlog: createBacklogGuard({ shares, clock }) }
 }

@@ -1,5 +1,10 @@
 import type { Pause, PauseRepository } from '../../src/jobs/index.ts'
 
+/** Whether one of the pauses is of the queue, or of the workspace in it. */
+export const isPausedBy = (
+  names: ReadonlySet<string>, { queue, workspaceId }: { queue: string, workspaceId: string }
+): boolean => names.size > 0 && (names.has(queue) || names.has(`${queue} ${workspaceId}`))
+
 /** Paused queues as the keeper knows them; what changes is carried over to the runs that wait. */
 export function createPauses (pauses: PauseRepository) {
   let known: Map<string, Pause> | undefined
@@ -17,8 +22,7 @@ export function createPauses (pauses: PauseRepository) {
       known = there
     },
 
-    isPaused: ({ queue, workspaceId }: { queue: string, workspaceId: string }): boolean =>
-      names.size > 0 && (names.has(queue) || names.has(`${queue} ${workspaceId}`))
+    isPaused: (run: { queue: string, workspaceId: string }): boolean => isPausedBy(names, run)
   }
 }
 

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { Counter, Histogram } from 'prom-client'
 import {
   checkDeclared, createDeclarer, createRecurrence, createScheduleAccess, createScheduleRepository,
-  createSchedulesService, createSlotRepository, createSlotWriter, createSlots, createTicker, noObstacles,
-  schedulePaused, scheduleSchemas, slotMissed, type Obstacles, type SchedulesService
+  createSchedulesService, createSlotRepository, createSlotWriter, createSlots, createTicker,
+  schedulePaused, scheduleSchemas, slotMissed, type Obstacles, type ScheduleRow, type SchedulesService
 } from '../../src/jobs/index.ts'
 import type { EventBus, LeaseTurn, Recurrence } from '../../src/kernel/index.ts'
 
@@ -19,8 +19,10 @@ const lookBackMs = 24 * 3_600_000
 const overlapMs = 20_000
 
 export interface SchedulingOptions {
-  /** What stands in the way of the runs of a slot: resources that are taken, blackout windows. */
-  obstacles?: () => Promise<Obstacles>
+  /** What stands in the way of the runs of a slot when it is settled: blackout windows. */
+  obstacles: () => Promise<Obstacles>
+  /** What would, as things stand: resources that are taken and pauses too. */
+  outlook: (schedule: ScheduleRow, nextAt: Date | undefined) => Promise<Obstacles>
 }
 
 declare module 'fastify' {
@@ -32,9 +34,7 @@ declare module 'fastify' {
 }
 
 /** Adds schedules to a process: the verbs of operators; answers the loop for the one that leads. */
-export function addScheduling (
-  app: FastifyInstance, { obstacles = async () => noObstacles }: SchedulingOptions = {}
-) {
+export function addScheduling (app: FastifyInstance, { obstacles, outlook }: SchedulingOptions) {
   const { db, clock, log, tx, jobs, registry } = app
   const zoneData = process.versions['tz'] ?? ''
   const recurrence = createRecurrence()
@@ -51,7 +51,7 @@ export function addScheduling (
   const declarer = createDeclarer({ schedules, slots, clock, zoneData, log })
   const service = createSchedulesService({
     schedules, slotRows, access: createScheduleAccess(schedules), slots, recurrence, writer, tx, clock, zoneData, jobOf,
-    obstacles
+    obstacles, outlook
   })
 
   /** The loop of the leader: what the code declares first, then what is due, at most a second late. */

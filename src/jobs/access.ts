@@ -23,6 +23,10 @@ export const permissions = definePermissions('jobs', {
   'event:operate': { kind: 'write', roles: keepers, sentence: 'Replay events to a subscriber.' },
   'queue:read': { kind: 'read', roles: ['operator'], sentence: 'See how the queues of the installation stand.' },
   'queue:operate': { kind: 'write', roles: ['operator'], sentence: 'Pause and resume queues.' },
+  'capacity:read': { kind: 'read', roles: ['operator'], sentence: 'See resources and the shares of workspaces.' },
+  'capacity:operate': {
+    kind: 'write', roles: ['operator'], sentence: 'Set capacity, rates and blackouts, and the shares of workspaces.'
+  },
   [everywhere]: { kind: 'read', roles: ['operator'], sentence: 'See and operate the work of all workspaces.' },
   'board:open': { kind: 'read', roles: ['operator'], sentence: 'Look at the queues of the installation on the board.' }
 })

@@ -25,6 +25,7 @@ export const JobsError = defineErrors('jobs', {
   replay_loop: { kind: 'conflict', message: 'The run was replayed three times already and still dies.' },
   replay_refused: { kind: 'conflict', message: 'This is not replayed: its effect must not happen again.' },
   queue_unknown: { kind: 'not_found', message: 'No queue has this name.' },
+  resource_not_found: { kind: 'not_found', message: 'No resource has this name.' },
   report_not_found: { kind: 'not_found', message: 'No report has this name.' },
   projection_not_found: { kind: 'not_found', message: 'No projection has this name.' },
   backup_not_found: { kind: 'not_found', message: 'No backup has this id, or nothing of it is stored any more.' },

@@ -15,6 +15,11 @@ export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
 export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
 export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
+export { createCapacity, type Capacity } from './capacity.ts'
+export {
+  ResourcePageSchema, ResourceParams, ResourceQuerySchema, ResourceSchema, ResourceSettingsSchema, ShareParams,
+  ShareSchema, ShareSettingsSchema, capacitySchemas
+} from './capacity-schemas.ts'
 export { createClaimChecks, type ClaimCheckService } from './claim-checks.ts'
 export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
@@ -42,7 +47,8 @@ export { createRecurrence } from './recurrence.ts'
 export { createReportService, type ReportService } from './reports/service.ts'
 export { createRunReads, type RunReads } from './reads.ts'
 export {
-  allot, coveredUntil, resourceState, type Contestant, type ResourceRow, type ResourceState
+  allot, coveredUntil, namesNeeded, resourceState, statesNeeded,
+  type Contestant, type Known, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
   createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,
@@ -53,7 +59,8 @@ export {
   createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
   createSlotRepository, createSubscriberRepository, createWorkerRepository, type Ask, type Candidate,
   type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository,
-  type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type Letter, type LoadRepository, type NeedRepository,
+  type Outcome, type Pause, type PauseRepository, type RelayRepository,
   type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
   type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
@@ -67,7 +74,9 @@ export { createScheduleAccess } from './schedules/access.ts'
 export { checkDeclared, createDeclarer } from './schedules/declare.ts'
 export { schedulePaused, slotMissed } from './schedules/events.ts'
 export type { ScheduleRow, SlotRow } from './schedules/row.ts'
-export { createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacles } from './schedules/rules.ts'
+export {
+  createSlots, judgeLateness, judgeSlot, noObstacles, smearMs, type Obstacle, type Obstacles
+} from './schedules/rules.ts'
 export {
   BackfillResultSchema, BackfillSchema, ExplanationSchema, NewScheduleSchema, SchedulePageSchema, SchedulePatchSchema,
   ScheduleQuerySchema, ScheduleSchema, ScheduleSlotPageSchema, ScheduleSlotSchema, scheduleSchemas

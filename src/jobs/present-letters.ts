@@ -18,7 +18,8 @@ export function presentLetter (letter: Letter): LetterOut {
 
 /** With its attempts, and the data that a replay will use. */
 export function presentLetterDetail (letter: Letter, data: unknown, hides: readonly string[] = []): LetterDetail {
-  return { ...presentLetter(letter), attempts: letter.attempts.map(presentAttempt), data: redact(data, hides) }
+  const { attempts, needers = [] } = letter
+  return { ...presentLetter(letter), attempts: attempts.map(presentAttempt), data: redact(data, hides), needers }
 }
 
 export function presentGroup ({ firstAt, lastAt, ...group }: Group): GroupOut {

@@ -1,4 +1,4 @@
-import type { RunState } from '../kernel/index.ts'
+import type { NeedView, RunState } from '../kernel/index.ts'
 import type { Operation } from '../kernel/schemas.ts'
 import { redact } from './redact.ts'
 import type { ListedRun } from './repository.ts'
@@ -58,15 +58,19 @@ export function presentRun (run: Omit<ListedRun, 'data'>): RunOut {
   }
 }
 
-/** One run with its attempts; what its job hides is left out of the data. */
-export function presentRunDetail (run: ListedRun, hides: readonly string[] = []): RunDetail {
+/** One run with its attempts and needs; what its job hides is left out of the data. */
+export function presentRunDetail (
+  run: ListedRun, { hides = [], needs }: { hides?: readonly string[] | undefined, needs: readonly NeedView[] }
+): RunDetail {
   const { data, result, attempts, crashes, key, serial, target, deadlineAt, cancel, replayOf, replays, isReplay } = run
+  const { waiting } = run
   return {
     ...presentRun(run),
     data: redact(data, hides),
     attempts: attempts.map(presentAttempt),
     crashes,
-    ...present({ result, key, serial, target, replayOf, replays, isReplay }),
+    ...present({ result, key, serial, target, replayOf, replays, isReplay, waiting }),
+    ...(needs.length === 0 ? {} : { needs: [...needs] }),
     ...(deadlineAt === undefined ? {} : { deadlineAt: deadlineAt.toISOString() }),
     ...(cancel === undefined ? {} : { cancel: { ...cancel, at: cancel.at.toISOString() } })
   }

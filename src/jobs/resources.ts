@@ -49,6 +49,32 @@ export function resourceState (
   }
 }
 
+/** What a run takes before its release. */
+export interface Needs { resources?: readonly string[] | undefined, target?: string | undefined }
+
+export interface Known { rows: ReadonlyMap<string, ResourceRow>, declared: ReadonlyMap<string, ResourceDefinition> }
+
+/** Resources of a run and, where it is limited, its target; in order of name. */
+export function namesNeeded ({ resources = [], target }: Needs, { rows, declared }: Known): string[] {
+  const isLimited = target !== undefined && (declared.has(target) || isSet(rows.get(target)))
+  return [...new Set(isLimited ? [...resources, target] : resources)].toSorted()
+}
+
+function isSet (row: ResourceRow | undefined): boolean {
+  return row?.capacity !== undefined || row?.ratePerS !== undefined || row?.blackouts !== undefined
+}
+
+/** How all stands that these runs need, and what holds for everything. */
+export function statesNeeded (
+  runs: ReadonlyArray<Needs & { names: readonly string[] }>, { rows, declared }: Known, nowMs: number
+): Map<string, ResourceState> {
+  const targets = new Set(runs.flatMap(({ target, resources = [] }) =>
+    target === undefined || resources.includes(target) ? [] : [target]))
+  const names = new Set([everything, ...runs.flatMap((one) => one.names)])
+  return new Map([...names].map((name) => [name, resourceState(
+    name, rows.get(name), declared.get(name), { isTarget: name === everything || targets.has(name), nowMs })]))
+}
+
 function limits (declared: ResourceDefinition | undefined): Pick<ResourceRow, 'capacity' | 'ratePerS'> {
   const { capacity, ratePerS } = declared ?? {}
   return { ...(capacity === undefined ? {} : { capacity }), ...(ratePerS === undefined ? {} : { ratePerS }) }

@@ -3,12 +3,14 @@ import { scopeOf } from './access.ts'
 import { JobsError } from './errors.ts'
 import { endCancelled } from './jobs.ts'
 import { presentRun, presentRunDetail } from './present.ts'
-import type { ControlRepository, ListedRun } from './repository.ts'
+import type { ControlRepository, ListedRun, NeedRepository } from './repository.ts'
 import type { Cancel } from './run.ts'
 import type { CancelMany, RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
 
 interface Collaborators {
   runs: ControlRepository
+  /** How runs stand that another one needs. */
+  statesOf: NeedRepository['statesOf']
   jobs: JobSender
   known: Pick<Registry, 'jobs'>
   tx: Tx
@@ -24,14 +26,17 @@ export type RunControl = ReturnType<typeof createRunControl>
 const tries = 5
 
 /** What operators see and do of runs (`jobs.md` 3.3). */
-export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
+export function createRunControl ({ runs, statesOf, jobs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
   async function runOf (actor: Actor, id: string): Promise<ListedRun> {
     const run = await runs.find(scopeOf(actor), id)
     if (run === undefined) throw JobsError.run_not_found({ id })
     return run
   }
 
-  const detailOf = (run: ListedRun): RunDetail => presentRunDetail(run, known.jobs.get(run.name)?.redact)
+  async function detailOf (run: ListedRun): Promise<RunDetail> {
+    const needs = await statesOf(run.workspaceId, run.needs ?? [])
+    return presentRunDetail(run, { hides: known.jobs.get(run.name)?.redact, needs })
+  }
 
   function cancelOf (actor: Actor, reason: string): Cancel {
     return { reason, by: actor.id, at: clock.now() }
@@ -46,7 +51,7 @@ export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, o
     },
 
     async get (actor: Actor, id: string): Promise<RunDetail> {
-      return detailOf(await runOf(actor, id))
+      return await detailOf(await runOf(actor, id))
     },
 
     /**
@@ -66,7 +71,7 @@ export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, o
           if (isOver(state) || nth === tries) throw JobsError.run_finished({ id, state })
           continue
         }
-        return detailOf(await runOf(actor, id))
+        return await detailOf(await runOf(actor, id))
       }
     },
 
@@ -101,7 +106,7 @@ export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, o
       const run = await tx(async (session) => await runs.reorder(session, scopeOf(actor), id, change, clock.now()))
       if (run === undefined) throw JobsError.run_finished({ id, state: (await runOf(actor, id)).state })
       onMoved(run, run.state)
-      return detailOf(run)
+      return await detailOf(run)
     }
   }
 }

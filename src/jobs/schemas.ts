@@ -65,6 +65,10 @@ export const RunDetailSchema = Type.Object({
   target: Type.Optional(Text),
   deadlineAt: Type.Optional(At),
   cancel: Type.Optional(Type.Object({ reason: Text, by: Word, at: At }, closed)),
+  needs: Type.Optional(Type.Array(Type.Object({ id: Id, state: Nullable(OneOf(runStates)) }, closed), {
+    maxItems: 1000, description: 'Runs that it goes after; null: one that the store has forgotten since'
+  })),
+  waiting: Type.Optional({ ...Count, description: 'How many of those have not ended as far as this one knows' }),
   replayOf: Type.Optional(Id),
   replays: Type.Optional(Count),
   isReplay: Type.Optional(Type.Boolean())
@@ -162,7 +166,8 @@ export type LetterOut = Static<typeof LetterSchema>
 export const LetterPageSchema = pageOf(LetterSchema, 'DeadLetterPage')
 
 export const LetterDetailSchema = Type.Object({
-  ...LetterSchema.properties, attempts: Type.Array(Attempt, { maxItems: 21 }), data: Type.Unknown()
+  ...LetterSchema.properties, attempts: Type.Array(Attempt, { maxItems: 21 }), data: Type.Unknown(),
+  needers: Type.Array(Id, { maxItems: 100, description: 'Runs that ended because this one did; the first hundred' })
 }, { $id: 'DeadLetterDetail', ...closed })
 export type LetterDetail = Static<typeof LetterDetailSchema>
 

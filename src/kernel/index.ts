@@ -36,7 +36,7 @@ export {
   type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
   type LossyOptions, type Progress, type Queue, type RunState, type RunView
 } from './jobs.ts'
-export type { NeedFailure } from './jobs.ts'
+export type { NeedFailure, NeedView } from './jobs.ts'
 export {
   workflowNode,
   type AddedWorkflow, type BatchCallback, type Batches, type NewBatch, type PageAnswer, type Workflow, type WorkflowNode

@@ -150,6 +150,9 @@ export interface Progress {
   step?: string
 }
 
+/** A run that another one needs; null: it ended so long ago that the store has forgotten it. */
+export interface NeedView { id: string, state: RunState | null }
+
 export interface RunView<D> {
   id: string
   name: string
@@ -158,6 +161,8 @@ export interface RunView<D> {
   attempt: number
   createdAt: Date
   progress?: Progress
+  /** How those ended that it needs, where it needs any. */
+  needs?: readonly NeedView[]
 }
 
 /** What a handler gets. It must pass `signal` on to whatever it waits for. */

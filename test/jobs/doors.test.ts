@@ -107,7 +107,7 @@ t.test('work of the installation is an operation of its operators alone', async 
 })
 
 t.test('a workspace over its backlog is told over HTTP when to come again', async (t) => {
-  await app.capacity.share({ _id: bob.workspaceId, maxBacklog: 3 })
+  await app.capacity.setShare(bob.workspaceId, { maxBacklog: 3 })
   const build = async (day: number) =>
     await post(`/reports/${sheet.name}/runs`, { period: `2026-03-0${day}` }, bob)
   await app.tx(async (session) => {

@@ -189,8 +189,8 @@ t.test('P16: few runs of one workspace do not wait behind many of another', asyn
 })
 
 t.test('a cap holds always, a rate by the minute, and a limited workspace starts nothing in place', async (t) => {
-  await app.capacity.share({ _id: 'capped', maxLive: 2 })
-  await app.capacity.share({ _id: 'slow', perMin: 60 })
+  await app.capacity.setShare('capped', { maxLive: 2 })
+  await app.capacity.setShare('slow', { perMin: 60 })
   await sleep(1100)
   seen.length = 0
   await add(work, 8, { ms: 30 }, { workspaceId: 'capped' })
@@ -201,7 +201,7 @@ t.test('a cap holds always, a rate by the minute, and a limited workspace starts
   await sleep(700)
   const slow = of(grouped).filter((one) => one.workspaceId === 'slow').length
   t.ok(slow <= 13, `${slow} started: ten at once, then one a second`)
-  await app.capacity.share({ _id: 'slow' })
+  await app.capacity.setShare('slow', {})
   await until('all', () => of(grouped).length === 20 && of(work).length === 8)
   t.equal(most(of(work)), 2, 'never more than its cap')
 })
@@ -222,18 +222,18 @@ t.test('I5: a resource has no more holders than places, and its places come back
 
 t.test('an operator narrows, darkens and widens a resource', async (t) => {
   seen.length = 0
-  const open = { capacity: null, blackouts: null }
-  await app.capacity.set('door', { blackouts: [{ from: new Date(0), to: new Date(app.clock.ms() + 60_000) }] })
+  const dark = { from: new Date(0).toISOString(), to: new Date(app.clock.ms() + 60_000).toISOString() }
+  await app.capacity.setResource('door', { blackouts: [dark] })
   await add(narrow, 3, { ms: 1 })
   await until('dark', async () => await runs(app).countDocuments({ name: narrow.name, heldBy: 'blackout' }) === 3)
-  await app.capacity.set('door', { ...open, capacity: 1 })
+  await app.capacity.setResource('door', { capacity: 1 })
   await until('all, one by one', () => of(narrow).length === 3)
   t.equal(most(of(narrow)), 1)
-  await app.capacity.set('door', open)
-  await app.capacity.set(everything, { blackouts: [{ from: new Date(0), to: new Date(app.clock.ms() + 60_000) }] })
+  await app.capacity.setResource('door', {})
+  await app.capacity.setResource(everything, { blackouts: [dark] })
   await add(work, 1, { ms: 1 }, { workspaceId: 'dark' })
   await until('what no schedule made goes', () => of(work).some(({ workspaceId }) => workspaceId === 'dark'))
-  await app.capacity.set(everything, { blackouts: null })
+  await app.capacity.setResource(everything, {})
 })
 
 t.test('retries beyond the budget wait for it', async (t) => {
@@ -246,7 +246,7 @@ t.test('retries beyond the budget wait for it', async (t) => {
 })
 
 t.test('a workspace over its backlog is told when to come again', async (t) => {
-  await app.capacity.share({ _id: 'full', maxBacklog: 50 })
+  await app.capacity.setShare('full', { maxBacklog: 50 })
   const later = { workspaceId: 'full', runAt: new Date(app.clock.ms() + 3_600_000) }
   let refused: unknown
   let taken = 0

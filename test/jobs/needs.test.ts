@@ -15,6 +15,7 @@ const callback = defineJob({ name: 'test.call-back', queue: 'fast', data: Step }
 const TestError = defineErrors('test', { wrong: { kind: 'conflict', message: 'It is wrong.' } })
 
 const seen: string[] = []
+const looked: unknown[] = []
 const gates = new Map<string, PromiseWithResolvers<void>>()
 function gate (name: string): PromiseWithResolvers<void> {
   const one = gates.get(name) ?? Promise.withResolvers<void>()
@@ -23,8 +24,10 @@ function gate (name: string): PromiseWithResolvers<void> {
 }
 
 function bind (app: FastifyInstance): void {
-  app.handleJob(step, async ({ run: { data: { name, how } } }) => {
+  app.handleJob(step, async ({ run }) => {
+    const { name, how } = run.data
     if (how === 'wait') await gate(name).promise
+    if (how === 'look') looked.push(run.needs)
     if (how === 'die') throw TestError.wrong()
     seen.push(name)
   })
@@ -86,15 +89,24 @@ t.test('a need that fails ends, skips or does not matter', async (t) => {
   const failed = await add('failed', { needs: [dying], onNeedFailure: 'fail' })
   const after = await add('after', { needs: [failed], onNeedFailure: 'fail' })
   const skipped = await add('skipped', { needs: [dying], onNeedFailure: 'skip' })
-  const carried = await add('carried on', { needs: [failed, skipped], onNeedFailure: 'continue' })
+  const carried = await add('carried on', { needs: [failed, skipped], onNeedFailure: 'continue', how: 'look' })
+  t.match(await app.runControl.get(actor, carried), {
+    state: 'blocked', waiting: 2, needs: [{ id: failed, state: 'blocked' }, { id: skipped, state: 'blocked' }]
+  })
   gate('waits').resolve()
   await quiet()
   t.same(await Promise.all([dying, failed, after, skipped, carried].map(stateOf)),
     ['dead', 'dead', 'dead', 'skipped', 'done'])
+  t.same(looked, [[{ id: failed, state: 'dead' }, { id: skipped, state: 'skipped' }]], 'its handler sees it')
+  const shown = await app.runControl.get(actor, carried)
+  t.match(shown, { waiting: 0, needs: [{ id: failed, state: 'dead' }, { id: skipped, state: 'skipped' }] })
+  t.notOk('needs' in await app.runControl.get(actor, a), 'who needs nothing says nothing')
   t.match(await runs.findOne({ _id: after }), { error: { code: 'jobs.need_failed' } })
   const letters = app.db.collection<{ _id: string, runId: string, needers: string[] }>('jobs.letters')
   t.equal(await letters.countDocuments({ runId: { $in: [failed, after] } }), 0, 'no letter of their own')
-  t.same((await letters.findOne({ runId: dying }))?.needers.toSorted(), [failed, after, skipped].toSorted())
+  const letter = await letters.findOne({ runId: dying })
+  t.same(letter?.needers.toSorted(), [failed, after, skipped].toSorted())
+  t.same((await app.letters.get(actor, letter?._id ?? '')).needers, letter?.needers)
 })
 
 t.test('what ends outside of a worker is found', async () => {

@@ -52,7 +52,7 @@ export function timetable (app: FastifyInstance, clock: HandClock, obstacles: Ob
   })
   const service = createSchedulesService({
     schedules, slotRows, access: createScheduleAccess(schedules), slots, recurrence, writer, tx, clock, zoneData, jobOf,
-    obstacles: stands
+    obstacles: stands, outlook: stands
   })
   const runs = db.collection<Run>('jobs.runs')
   const actor = systemActor('test', 'w')

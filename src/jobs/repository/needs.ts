@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb'
-import type { RunState, Session } from '../../kernel/index.ts'
+import type { NeedView, RunState, Session } from '../../kernel/index.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 
 /** Runs that ended; `isMet`: done, or whoever needs it does not mind. */
@@ -66,6 +66,15 @@ export function createNeedRepository (db: Db) {
       await rows.updateMany({ ...these, state: { $nin: [...endStates] } }, { $set: { isNeeded: true } }, { session })
       const found = await rows.find(these, { session, projection: { state: 1 } }).toArray()
       return new Map(found.map(({ _id, state }) => [_id, state]))
+    },
+
+    /** How runs of a workspace stand that another one needs, in its order. */
+    async statesOf (workspaceId: string, ids: readonly string[]): Promise<NeedView[]> {
+      if (ids.length === 0) return []
+      const found = await rows.find(
+        { _id: { $in: [...ids] }, workspaceId }, { projection: { state: 1 } }).toArray()
+      const states = new Map(found.map(({ _id, state }) => [_id, state]))
+      return ids.map((id) => ({ id, state: states.get(id) ?? null }))
     },
 
     /** What the end of runs means for those that wait for them, and so on; in the transaction that ends them. */

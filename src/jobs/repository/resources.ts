@@ -23,6 +23,17 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
       return await rows.find().toArray()
     },
 
+    /** Those that are limited, taken or on hold, in order of name. */
+    async page ({ after, limit, now }: { after: string, limit: number, now: Date }): Promise<ResourceRow[]> {
+      const says = ['capacity', 'ratePerS', 'blackouts', 'holders.0'].map((field) => ({ [field]: { $exists: true } }))
+      return await rows.find({ _id: { $gt: after }, $or: [...says, { holdUntil: { $gt: now } }] })
+        .sort({ _id: 1 }).limit(limit).toArray()
+    },
+
+    async named (names: readonly string[]): Promise<ResourceRow[]> {
+      return names.length === 0 ? [] : await rows.find({ _id: { $in: [...names] } }).toArray()
+    },
+
     /** Sets what an operator wants of a resource; null takes it away again. */
     async set (
       name: string, wanted: { [K in 'capacity' | 'ratePerS' | 'blackouts']?: ResourceRow[K] | null }

@@ -32,7 +32,7 @@ export function explainSlots ({ schedule, slots, live, runMs, nowMs, obstacles }
     if (verdict === 'skip') return { ...slot, verdict, reasons, expectedStartAt: null }
     if (judgement.cancelsOthers) ends = []
     const startMs = startOf(judgement, atMs, verdict === 'buffer' ? Math.max(...ends) : atMs)
-    ends.push((startMs ?? Infinity) + runMs)
+    ends.push((startMs ?? (judgement.obstacle?.isPassing === true ? atMs : Infinity)) + runMs)
     return { ...slot, verdict, reasons, expectedStartAt: startMs === null ? null : new Date(startMs) }
   })
 }

@@ -10,7 +10,13 @@ const weekMs = 7 * 86_400_000
 const mostSmearMs = 5 * minuteMs
 
 /** What keeps a run from starting although its slot fires: a blackout window, a resource that is taken. */
-export interface Obstacle { verdict: 'wait' | 'blackout', reason: string, until: Date | null }
+export interface Obstacle {
+  verdict: 'wait' | 'blackout'
+  reason: string
+  until: Date | null
+  /** It goes away by itself, nobody knows when; slots that come later need not mind it. */
+  isPassing?: boolean
+}
 
 /** Judges the resources of a schedule at a slot; undefined: the run may start. */
 export type Obstacles = (slot: { at: Date, resources: readonly string[], rank: number }) => Obstacle | undefined

@@ -29,7 +29,10 @@ interface Collaborators {
   clock: Clock
   zoneData: string
   jobOf: (name: string) => JobDefinition | undefined
+  /** What the ticker knows to be in the way. */
   obstacles: () => Promise<Obstacles>
+  /** What is in the way as things stand, for who asks. */
+  outlook: (schedule: ScheduleRow, nextAt: Date | undefined) => Promise<Obstacles>
 }
 
 const mostBackfilled = 1000
@@ -41,7 +44,8 @@ export type SchedulesService = ReturnType<typeof createSchedulesService>
 
 /** What operators do with schedules. */
 export function createSchedulesService (parts: Collaborators) {
-  const { schedules, slotRows, access, slots, recurrence, writer, tx, clock, zoneData, jobOf, obstacles } = parts
+  const { schedules, slotRows, access, slots, recurrence, writer, tx, clock, zoneData, jobOf } = parts
+  const { obstacles, outlook } = parts
   const present = (row: ScheduleRow): ScheduleView => presentSchedule(row, jobOf(row.job))
 
   function check (settings: ScheduleSettings): void {
@@ -191,12 +195,12 @@ export function createSchedulesService (parts: Collaborators) {
 
     async explain (actor: Actor, id: string, count: number): Promise<Explanation> {
       const schedule = await access.schedule(actor, id)
-      const [live, times, stands] = await Promise.all(
-        [schedules.liveRuns(id), schedules.runTimes(id), obstacles()])
-      const runMs = times.length === 0 ? 0 : Math.round(times.reduce((sum, ms) => sum + ms, 0) / times.length)
       const coming = slots.between(schedule, {
         after: schedule.lastSlotAt, until: new Date(8.64e15), limit: count
       })
+      const [live, times, stands] = await Promise.all(
+        [schedules.liveRuns(id), schedules.runTimes(id), outlook(schedule, coming[0]?.at)])
+      const runMs = times.length === 0 ? 0 : Math.round(times.reduce((sum, ms) => sum + ms, 0) / times.length)
       return presentExplanation(runMs, explainSlots({
         schedule, slots: coming, live, runMs, nowMs: clock.ms(), obstacles: stands
       }))

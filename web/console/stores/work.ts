@@ -56,6 +56,8 @@ export interface RunDetail extends RunRow {
   target?: string
   deadlineAt?: string
   cancel?: { reason: string, by: string, at: string }
+  needs?: Array<{ id: string, state: string | null }>
+  waiting?: number
   replayOf?: string
 }
 

@@ -18,6 +18,7 @@ import { cancelRun, isOver, run as shelf, type RunDetail } from '../../stores/wo
 import { AskReason } from './reason.ts'
 import { stateOf, toneOf, waitingFor } from './words.ts'
 
+const mostNeeds = 50
 const outcomes: Record<string, string> = {
   again: 'failed, tried again', dead: 'failed for good', crashed: 'its process died'
 }
@@ -78,6 +79,17 @@ function Advance ({ run }: { run: RunDetail }): Node {
     state=${state === 'done' ? 'done' : isOver(run) ? 'failed' : 'running'} /></section>`
 }
 
+/** Those that it goes after, each with its link; what has ended is of no interest while others have not. */
+function Needs ({ run: { needs = [], state } }: { run: RunDetail }): Node {
+  const shown = state === 'blocked' ? needs.filter((one) => one.state !== null && !isOver({ state: one.state })) : needs
+  if (shown.length === 0) return html``
+  return html`<section class="box"><header><h2>${state === 'blocked' ? 'Waits for' : 'Went after'}</h2></header>
+    <ul class="box-body" aria-label="Runs that it needs">${shown.slice(0, mostNeeds).map(({ id, state: word }) => html`
+      <li key=${id}><a href=${hrefOf(`/work/runs/${id}`)}>${id}</a>${' '}
+        <${Status} tone=${toneOf(word ?? '')} word=${word ?? 'forgotten'} /></li>`)}
+      ${shown.length > mostNeeds && html`<li>and ${count(shown.length - mostNeeds)} more</li>`}</ul></section>`
+}
+
 function Known ({ run }: { run: RunDetail }): Node {
   const isAsked = useSignal(false)
   const why = waitingFor(run, now.value)
@@ -88,6 +100,7 @@ function Known ({ run }: { run: RunDetail }): Node {
       <${Status} ...${stateOf(run)} /><${IdText} id=${run.id} what="Run id" />`}>
     <div class="stack">
       ${why !== undefined && html`<p class="box box-body">${why}</p>`}
+      <${Needs} run=${run} />
       <${Advance} run=${run} />
       <div class="duo">
         <section class="box"><header><h2>What happened</h2></header><div class="box-body"><${Story}

@@ -29,10 +29,18 @@ const holds: Record<string, string> = {
   no_worker: 'no living worker knows this job in this version, or none consumes its queue'
 }
 
+/** A list does not say how many. */
+function runsOf (many: number | undefined): string {
+  if (many === undefined) return 'runs'
+  return many === 1 ? 'a run' : `${many} runs`
+}
+
 /** Why a run has not started, in words; undefined where it has. */
-export function waitingFor (run: RunRow & { serial?: string, target?: string }, nowMs: number): string | undefined {
+export function waitingFor (
+  run: RunRow & { serial?: string, target?: string, waiting?: number }, nowMs: number
+): string | undefined {
   const { state, heldBy, runAt } = run
-  if (state === 'blocked') return 'It waits for runs that it needs.'
+  if (state === 'blocked') return `It waits for ${runsOf(run.waiting)} that it needs.`
   if (state === 'published') return 'It is handed over, and the next free worker starts it.'
   if (state !== 'pending') return undefined
   if (heldBy !== undefined) {

@@ -1,0 +1,153 @@
+// What operators give resources and workspaces over HTTP, and what it does to runs.
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { Type } from 'typebox'
+import { defineJob, defineResource } from '../../src/kernel/index.ts'
+import { stage, until } from './stage.ts'
+
+const Timed = Type.Object({ ms: Type.Integer() }, { additionalProperties: false })
+const work = defineJob({ name: 'test.do-work', queue: 'fast', data: Timed })
+const narrow = defineJob({ name: 'test.pass-door', queue: 'fast', data: Timed, resources: () => ['door'] })
+const door = defineResource({ name: 'door', capacity: 3, ratePerS: 500 })
+
+const lone = defineJob({ name: 'test.climb-attic', queue: 'webhook', data: Timed, resources: () => ['attic'] })
+
+const release = Promise.withResolvers<void>()
+
+const atWork = new Map<string, number>()
+const most = new Map<string, number>()
+
+const place = await stage(t, { jobs: [work, narrow, lone], resources: [door] }, (worker) => {
+  for (const job of [work, narrow]) {
+    worker.handleJob(job, async ({ run }) => {
+      const live = (atWork.get(run.name) ?? 0) + 1
+      atWork.set(run.name, live)
+      most.set(run.name, Math.max(most.get(run.name) ?? 0, live))
+      await sleep(run.data.ms)
+      atWork.set(run.name, (atWork.get(run.name) ?? 0) - 1)
+    })
+  }
+  worker.handleJob(lone, async () => { await release.promise })
+})
+const { app, ann, operator, count } = place
+const call = async (url: string, as = operator) => await place.call(url, { as })
+const put = async (url: string, payload: object, as = operator) =>
+  await place.call(url, { method: 'PUT', payload, as })
+
+async function add (job: typeof work, many: number, ms: number): Promise<void> {
+  await app.tx(async (session) => await app.jobs.addMany(session, job, Array.from(
+    { length: many }, () => ({ data: { ms }, options: { workspaceId: ann.workspaceId } }))))
+}
+
+const ended = async (job: typeof work): Promise<void> => {
+  await until('all', async () => await count('jobs.runs', { name: job.name, state: { $ne: 'done' } }) === 0, 20_000)
+}
+
+t.test('capacity belongs to operators of the installation', async (t) => {
+  const share = `/shares/${ann.workspaceId}`
+  for (const url of ['/resources', '/resources/door', share]) t.match(await call(url, ann), { status: 403 }, url)
+  for (const url of ['/resources/door', share]) t.match(await put(url, {}, ann), { status: 403 }, `PUT ${url}`)
+  t.match(await call('/resources/nowhere'), { status: 404, body: { code: 'jobs.resource_not_found' } })
+  t.match(await call(share), {
+    status: 200, body: { workspaceId: ann.workspaceId, weight: 1, maxLive: null, perMin: null, maxBacklog: 1_000_000 }
+  })
+})
+
+t.test('what is refused is named by its place', async (t) => {
+  const now = app.clock.now().toISOString()
+  const cases: Array<[string, object, number, string, string]> = [
+    ['/resources/door', { capacity: -1 }, 400, 'http.validation_failed', '/capacity'],
+    ['/resources/door', { ratePerS: 0 }, 400, 'http.validation_failed', '/ratePerS'],
+    ['/resources/door', { blackouts: [{ from: now, to: now }] }, 422, 'jobs.schema_mismatch', '/blackouts/0/to'],
+    ['/resources/door', { blackouts: [{ daily: { from: '22:00', to: '06:00' }, zone: 'No/Where' }] }, 422,
+      'jobs.zone_unknown', '/blackouts/0/zone'],
+    ['/resources/*', { capacity: 1 }, 422, 'jobs.schema_mismatch', '/capacity'],
+    ['/shares/w', { maxLive: 0 }, 400, 'http.validation_failed', '/maxLive'],
+    ['/shares/w', { weight: 1000 }, 400, 'http.validation_failed', '/weight']
+  ]
+  for (const [url, payload, status, code, pointer] of cases) {
+    t.match(await put(url, payload), { status, body: { code, errors: [{ in: 'body', pointer }] } }, pointer)
+  }
+})
+
+t.test('a resource is listed, changed and given back to its declaration', async (t) => {
+  t.match(await call('/resources/door'), {
+    body: { name: 'door', isDeclared: true, capacity: 3, ratePerS: 500, blackouts: [], settings: {}, taken: 0 }
+  })
+  const blackouts = [{ daily: { from: '22:00', to: '06:00' }, days: [6, 7], zone: 'Europe/Berlin' }]
+  t.match(await put('/resources/door', { capacity: 1, blackouts: [] }), {
+    status: 200, body: { capacity: 1, ratePerS: 500, settings: { capacity: 1 } }
+  })
+  t.match(await put('/resources/attic', { capacity: 7, ratePerS: 0.5, blackouts }), {
+    status: 200, body: { name: 'attic', isDeclared: false, capacity: 7, ratePerS: 0.5, blackouts }
+  })
+  const first = await call('/resources?limit=1')
+  t.match(first.body, { data: [{ name: 'attic', settings: { capacity: 7 } }], page: { hasMore: true } })
+  const second = await call(`/resources?limit=1&cursor=${encodeURIComponent(first.body.page.next)}`)
+  t.match(second.body, { data: [{ name: 'door', capacity: 1 }] })
+
+  await add(narrow, 4, 60)
+  await until('one has it', async () => (await call('/resources/door')).body.holders.length === 1)
+  await ended(narrow)
+  t.equal(most.get(narrow.name), 1, 'as narrow as it was set')
+  const open = await put('/resources/door', {})
+  t.match(open, { body: { capacity: 3, settings: {} } })
+  t.same(open.body.settings, {})
+  await add(narrow, 8, 100)
+  await ended(narrow)
+  t.equal(most.get(narrow.name), 3, 'as wide as it is declared')
+})
+
+t.test('the cap of a workspace holds, and goes with the next write', async (t) => {
+  const share = `/shares/${ann.workspaceId}`
+  t.match(await put(share, { maxLive: 1, weight: 2 }), { status: 200, body: { maxLive: 1, weight: 2, perMin: null } })
+  t.match(await call(share), { body: { maxLive: 1, weight: 2 } })
+  // Half a second until the relay looks again.
+  await sleep(1100)
+  await add(work, 4, 60)
+  await ended(work)
+  t.equal(most.get(work.name), 1)
+  t.match(await put(share, {}), { body: { maxLive: null, weight: 1 } })
+  await sleep(1100)
+  await add(work, 8, 100)
+  await ended(work)
+  t.ok((most.get(work.name) ?? 0) > 1, `${most.get(work.name)} at once`)
+})
+
+t.test('a schedule explains what its next slot would wait for, and why', async (t) => {
+  const attic = async () => (await call('/resources/attic')).body.taken as number
+  const made = await place.post('/schedules', {
+    name: 'attic.daily', job: lone.name, data: { ms: 1 }, spec: { cron: '0 3 * * *' }, zone: 'UTC', overlap: 'allow_all'
+  }, operator)
+  const explain = async () =>
+    (await call(`/schedules/${made.body.id}/explain?count=2`)).body.slots as Array<Record<string, unknown>>
+  await put('/resources/attic', {})
+  t.match(await explain(), [{ verdict: 'fire', reasons: [] }, { verdict: 'fire' }])
+  await add(lone, 1, 1)
+  await until('it is taken', async () => await attic() === 1)
+  t.match(await explain(), [{ verdict: 'wait', reasons: ['resource'], expectedStartAt: null }, { verdict: 'fire' }])
+
+  const slot = await place.post(`/schedules/${made.body.id}/trigger`, {}, operator)
+  t.match(slot, { body: { outcome: 'fire' } }, 'its run is made, and waits')
+  await until('held', async () => (await call(`/runs/${slot.body.runId}`)).body.heldBy === 'resource')
+  await put('/resources/attic', { capacity: 2 })
+  t.match(await explain(), [{ verdict: 'fire' }, {}], 'there is a free place again')
+  await until('both are at work', async () => await attic() === 2)
+  t.match(await explain(), [{ verdict: 'wait', reasons: ['resource'] }, {}])
+
+  const nowMs = app.clock.ms()
+  await put('/resources/attic', { capacity: 9, ratePerS: 0.00001 })
+  await app.db.collection<{ _id: string }>('jobs.resources').updateOne(
+    { _id: 'attic' }, { $set: { tokens: 0, tokensAt: new Date(nowMs) } })
+  const [used] = await explain()
+  t.match(used, { verdict: 'wait', reasons: ['rate'] })
+  t.ok(Math.abs(Date.parse(String(used?.['expectedStartAt'])) - nowMs - 100_000_000) < 10_000, 'a day and more')
+
+  await put('/resources/attic', { capacity: 9 })
+  await place.post('/queues/webhook/pause', { workspaceId: operator.workspaceId }, operator)
+  t.match(await explain(), [{ verdict: 'wait', reasons: ['queue_paused'] }, { verdict: 'wait' }])
+  await place.post('/queues/webhook/resume', { workspaceId: operator.workspaceId }, operator)
+  t.match(await explain(), [{ verdict: 'fire' }, { verdict: 'fire' }])
+  release.resolve()
+  await ended(lone)
+})
