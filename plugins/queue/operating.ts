@@ -41,6 +41,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
     tx,
     clock,
     tellWorkers: (ids) => { tellCancelled(bus, ids) },
+    onEnded: app.tellEnded,
     onMoved (run, state) {
       if (state === 'cancelled') publish(run, undefined, state)
       send({

@@ -33,7 +33,7 @@ export function decorateTogether (app: FastifyInstance, { isDeclared, wake }: Pa
     jobs: { addMany: async (...given) => await app.jobs.addMany(...given) }, batches, clock, isDeclared
   }))
   app.decorate('batchControl', createBatchControl({
-    batches, needs, tx: app.tx, clock, onMoved: (queues) => { wake({ queues: [...queues] }) }
+    batches, needs, tx: app.tx, clock, onEnded: app.tellEnded, onMoved: (queues) => { wake({ queues: [...queues] }) }
   }))
   app.decorate('capacity', { set: resources.set, share: shares.set })
   return { needs, batches, backlog: createBacklogGuard({ shares, clock }) }

@@ -11,6 +11,8 @@ interface Collaborators {
   jobOf: (name: string) => JobDefinition | undefined
   tx: Tx
   clock: Clock
+  /** Runs ended because one that they need did not end well. */
+  onEnded: (ids: readonly string[]) => void
   log: Log
 }
 
@@ -18,7 +20,7 @@ const mostAtOnce = 200
 const unwell = ['dead', 'cancelled', 'expired', 'skipped'] as const
 
 /** What the keeper looks after: ends of batches, and needs of which nobody was told. */
-export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, log }: Collaborators) {
+export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, onEnded, log }: Collaborators) {
   let after = ''
 
   async function look (batch: BatchRow): Promise<void> {
@@ -73,6 +75,7 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
       for (const one of ended) {
         const settled = await tx(async (session) => await needs.settle(session, [one], clock.now()))
         queues.push(...settled.queues)
+        onEnded(settled.failed)
       }
       return [...new Set(queues)]
     }

@@ -54,8 +54,8 @@ export {
   createSlotRepository, createSubscriberRepository, createWorkerRepository, type Ask, type Candidate,
   type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository,
   type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
-  type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
-  type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  type ResourceRepository, type EndedRun, type RunRepository, type ScheduleRepository, type Share,
+  type ShareRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'

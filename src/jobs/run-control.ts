@@ -17,6 +17,8 @@ interface Collaborators {
   tellWorkers: (ids: readonly string[]) => void
   /** A run ended or moved without having been at work. */
   onMoved: (run: ListedRun, state: RunState) => void
+  /** Runs may have ended without having been at work. */
+  onEnded: (ids: readonly string[]) => void
 }
 
 export type RunControl = ReturnType<typeof createRunControl>
@@ -24,7 +26,7 @@ export type RunControl = ReturnType<typeof createRunControl>
 const tries = 5
 
 /** What operators see and do of runs (`jobs.md` 3.3). */
-export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
+export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, onMoved, onEnded }: Collaborators) {
   async function runOf (actor: Actor, id: string): Promise<ListedRun> {
     const run = await runs.find(scopeOf(actor), id)
     if (run === undefined) throw JobsError.run_not_found({ id })
@@ -78,7 +80,9 @@ export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, o
       actor: Actor, { workspaceId, ...filter }: CancelMany['filter'], reason: string
     ): Promise<{ cancelled: number }> {
       const scope = scopeOf(actor, workspaceId)
+      const waiting = await runs.waitingOf(scope, filter)
       const { cancelled, asked, isMarked } = await runs.cancelMany(scope, filter, cancelOf(actor, reason))
+      onEnded(waiting)
       if (asked.length > 0) tellWorkers(asked)
       if (isMarked) {
         const data = { ...(scope === undefined ? {} : { scope: [...scope] }), filter }
@@ -90,7 +94,10 @@ export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, o
     /** The run of `jobs.end-cancelled`. */
     async endMarked ({ run }: JobContext<{ scope?: string[], filter: WaitingFilter }>): Promise<{ ended: number }> {
       const { scope, filter } = run.data
-      return { ended: await runs.endMarked(scope, filter, clock.now()) }
+      const waiting = await runs.waitingOf(scope, filter)
+      const ended = await runs.endMarked(scope, filter, clock.now())
+      onEnded(waiting)
+      return { ended }
     },
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */

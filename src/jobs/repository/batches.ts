@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb'
 import type { Lane, RunState, Session } from '../../kernel/index.ts'
-import { expiryOf, type RunRow } from '../run.ts'
+import { expiryOf, mostTold, type Cancel, type RunRow } from '../run.ts'
 
 export interface StoredCallback { job: string, data: unknown, lane?: Lane }
 
@@ -110,10 +110,10 @@ export function createBatchRepository (db: Db) {
       return counts
     },
 
-    /** Ends what waits and tells what runs that nobody wants it; how many. */
-    async cancel (id: string, cancel: { reason: string, by: string, at: Date }): Promise<number> {
+    /** Ends what waits and tells what runs that nobody wants it; some of those that ended, for whoever watches them. */
+    async cancel (id: string, cancel: Cancel): Promise<string[]> {
       const now = cancel.at
-      const { modifiedCount } = await runs.updateMany(
+      await runs.updateMany(
         { batchId: id, state: { $in: ['blocked', 'pending', 'published'] } },
         {
           $set: {
@@ -121,9 +121,10 @@ export function createBatchRepository (db: Db) {
             ...expiryOf('cancelled', now.getTime())
           }
         })
-      const running = await runs.updateMany(
-        { batchId: id, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
-      return modifiedCount + running.modifiedCount
+      await runs.updateMany({ batchId: id, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+      const ended = await runs.find(
+        { batchId: id, state: 'cancelled', endedAt: now }, { projection: { _id: 1 } }).limit(mostTold).toArray()
+      return ended.map(({ _id }) => _id)
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Db, Filter } from 'mongodb'
 import { lanes, queues, type Lane, type Session } from '../../kernel/index.ts'
 import type { Scope } from '../access.ts'
 import { idFloor } from '../keys.ts'
-import { expiryOf, type Cancel, type RunRow } from '../run.ts'
+import { expiryOf, mostTold, type Cancel, type RunRow } from '../run.ts'
 import type { RunQuery, WaitingFilter } from '../schemas.ts'
 
 /** A run with what batches and workflows note on it. */
@@ -79,6 +79,15 @@ export function createControlRepository (db: Db) {
           { _id: { $in: asked }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
       }
       return { cancelled: marked + sum(ends), asked, isMarked }
+    },
+
+    /** Some waiting runs that match, for whoever watches them when they have ended. */
+    async waitingOf (scope: Scope, filter: WaitingFilter): Promise<string[]> {
+      const which = whichOf(scope, filter)
+      const found = await Promise.all([{ part: pending, hint: undefined }, ...endedAtOnce].map(async ({ part, hint }) =>
+        await rows.find({ ...which, ...part }, { projection: { _id: 1 }, ...(hint === undefined ? {} : { hint }) })
+          .limit(mostTold).toArray()))
+      return [...new Set(found.flat().map(({ _id }) => _id))].slice(0, mostTold)
     },
 
     /** Ends all waiting runs that match and carry a cancel; how many. */
