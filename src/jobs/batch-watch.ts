@@ -23,7 +23,16 @@ const unwell = ['dead', 'cancelled', 'expired', 'skipped'] as const
 export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, onEnded, log }: Collaborators) {
   let after = ''
 
-  async function look (batch: BatchRow): Promise<void> {
+  /** Where a run fills it, its end seals the batch, whatever became of it. */
+  async function sealed (batch: BatchRow): Promise<BatchRow> {
+    const { _id, isSealed, filledBy, rev } = batch
+    if (isSealed || filledBy === undefined || !await batches.isFilled(filledBy)) return batch
+    await batches.seal(undefined, _id)
+    return { ...batch, isSealed: true, rev: rev + 1 }
+  }
+
+  async function look (open: BatchRow): Promise<void> {
+    const batch = await sealed(open)
     const { _id, isSealed, callbacks, called } = batch
     // In this order: what comes in after the look changes the revision that was read before it.
     const isOver = isSealed && !await batches.hasUnended(_id)

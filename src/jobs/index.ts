@@ -81,7 +81,7 @@ export {
   LetterDiscardSchema,
   LetterEditSchema, LetterExportQuerySchema, LetterPageSchema, LetterQuerySchema, LetterReplaySchema, PauseSchema,
   QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
-  RunPatchSchema, RunQuerySchema, schemas
+  ReorderManySchema, ReorderedSchema, RunPatchSchema, RunQuerySchema, schemas
 } from './schemas.ts'
 export { createJobSender, workspaceOf } from './sender.ts'
 export { createQuarantine, type Poisoned, type Quarantine } from './solo.ts'
@@ -95,7 +95,7 @@ export {
 export { standingSchedules } from './standing/schedules.ts'
 export {
   BackupPageSchema, BackupQuerySchema, NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams,
-  ReportRunSchema, standingSchemas
+  ReportQuerySchema, ReportRunPageSchema, ReportRunQuerySchema, ReportRunSchema, standingSchemas
 } from './standing/schemas.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { queueTopic, runTopic } from './topics.ts'

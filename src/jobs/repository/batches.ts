@@ -12,6 +12,8 @@ export interface BatchRow {
   workspaceId: string
   name: string
   isSealed: boolean
+  /** The run that brings the others in: with its end the batch is sealed. */
+  filledBy?: string
   /** Pages that entered. */
   pages: number
   /** Open until every run has ended and the batch is sealed. */
@@ -57,6 +59,18 @@ export function createBatchRepository (db: Db) {
       const { matchedCount } = await rows.updateOne(
         { _id: id, state: 'open', isSealed: false, pages: page }, { $inc: { pages: 1, rev: 1 } }, { session })
       return matchedCount === 1
+    },
+
+    /** Makes room for a page of the run that fills it; false where somebody ended the batch. */
+    async grow (session: Session, id: string): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        { _id: id, state: 'open', isSealed: false }, { $inc: { pages: 1, rev: 1 } }, { session })
+      return matchedCount === 1
+    },
+
+    /** Whether the run that brings the others in has ended. */
+    async isFilled (filledBy: string): Promise<boolean> {
+      return await runs.findOne({ _id: filledBy, state: unended }, { projection: { _id: 1 } }) === null
     },
 
     /** Makes sure that a batch does not complete while a run enters; false where it is complete. */

@@ -107,6 +107,22 @@ export function createControlRepository (db: Db) {
         if (run !== null) return run
       }
       return undefined
+    },
+
+    /** The same for all waiting runs that match; what carries a cancel stays where it is. How many. */
+    async reorderMany (
+      scope: Scope, filter: WaitingFilter, change: { lane?: Lane, runAt?: Date }, now: Date
+    ): Promise<number> {
+      const which = { ...whichOf(scope, filter), cancel: { $exists: false } }
+      const $set = { ...change, updatedAt: now }
+      const due = { ...$set, state: 'pending' as const, isLive: false, heldBy: null }
+      const writes = [
+        ...pendingHalves.map((half) => ({ part: half, $set: due, hint: undefined })),
+        { part: { ...live, state: 'published' as const }, $set: due, hint: 'live' },
+        { part: { state: 'blocked' as const, needs: { $gte: '' } }, $set, hint: 'needs' }
+      ]
+      return sum(await Promise.all(writes.map(async ({ part, $set, hint }) => (await rows.updateMany(
+        { ...which, ...part }, { $set }, hint === undefined ? {} : { hint })).modifiedCount)))
     }
   }
 }
