@@ -7,6 +7,7 @@ import type { JobSender, Leases } from '../src/kernel/index.ts'
 import { decorateBinding } from './queue/binding.ts'
 import { createBindings } from './queue/bindings.ts'
 import { buildConsuming, noConsuming } from './queue/consuming.ts'
+import { createEndNews, type TellEnded } from './queue/end-news.ts'
 import { createLoneStart, type LoneStart } from './queue/executing.ts'
 import { watchLag } from './queue/lag.ts'
 import { createLeases } from './queue/leases.ts'
@@ -15,6 +16,7 @@ import { createObstacles } from './queue/obstacles.ts'
 import { decorateOperating } from './queue/operating.ts'
 import { runtimeLimits, type OwnProcess, type RuntimeLimits } from './queue/own-process.ts'
 import { createPartitions } from './queue/partitions.ts'
+import { createRunPublisher } from './queue/progress.ts'
 import { addScale, canaryDeclarations } from './queue/scale.ts'
 import { addScheduling } from './queue/scheduling.ts'
 import { buildSender } from './queue/sending.ts'
@@ -45,6 +47,8 @@ declare module 'fastify' {
     solo: LoneStart
     /** Tells the relay, at the commit of the transaction at work, that a queue gets a run; of anybody by default. */
     wakeQueue: (queue: string, workspaceId?: string) => void
+    /** Tells whoever watches them that runs ended which no worker had; inside a transaction after its commit. */
+    tellEnded: TellEnded
   }
 }
 
@@ -70,6 +74,9 @@ export default fp<QueueOptions>(async function queue (app, options) {
     jobs: canaryDeclarations.jobs, events: [batchCompleted, ...canaryDeclarations.events]
   })
   for (const topic of [runTopic, queueTopic]) app.live.bind(topic, { lossy: true })
+  app.decorate('tellEnded', createEndNews({
+    runs, publish: createRunPublisher(app.live, clock, log), tx: app.tx, log
+  }))
   const sender = buildSender(app, {
     homeOf: partitions.homeOf, metrics, onAdded: waker.onAdded, wake: waker.send
   })

@@ -27,7 +27,9 @@ export interface ExecutingParts {
 export function buildExecutor (app: FastifyInstance, parts: ExecutingParts) {
   const { db, clock, log, processes, tx, live, jobs } = app
   const { bindings, metrics } = parts
-  const claims = createClaimRepository(db, (queue) => { app.wakeQueue(queue) })
+  const claims = createClaimRepository(db, {
+    onFreed: (queue) => { app.wakeQueue(queue) }, onFailed: app.tellEnded
+  })
   const workers = createWorkerRepository(db)
 
   async function isLiving (worker: string): Promise<boolean> {

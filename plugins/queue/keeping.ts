@@ -48,11 +48,13 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     resources: createResourceRepository(db, slots), declared: app.registry.resources, clock
   })
   const relay = createRelay({
-    runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released
+    runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released,
+    onEnded: app.tellEnded
   })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
-    jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock, log
+    jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock,
+    onEnded: app.tellEnded, log
   })
   const recovery = createRecovery({
     runs,

@@ -1,13 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import {
-  createControlRepository, createEventPages, createEventService, createLetterRepository, createLetterService,
-  createNeedRepository, createOperations, createPauseRepository, createQueueControl, createRelayRepository,
-  createRuleRepository, createRuleService, createRunControl, createRunRepository, createSubscriberDuty,
-  createSubscriberRepository,
+  createBatchRepository, createControlRepository, createEventPages, createEventService, createLetterRepository,
+  createLetterService, createNeedRepository, createOperations, createPauseRepository, createQueueControl,
+  createRelayRepository, createRuleRepository, createRuleService, createRunControl, createRunRepository,
+  createSubscriberDuty, createSubscriberRepository,
   createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, runDead, schemas,
   type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
   type SubscriberDuty
 } from '../../src/jobs/index.ts'
+import { queues } from '../../src/kernel/index.ts'
 import { tellCancelled } from './control.ts'
 import { createRunPublisher } from './progress.ts'
 import type { Waker } from './wake.ts'
@@ -30,6 +31,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   const runs = createRunRepository(db)
   const letters = createLetterRepository(db)
   const events = createEventPages(db)
+  const batches = createBatchRepository(db)
   const publish = createRunPublisher(app.live, clock, log)
 
   app.declare({
@@ -43,6 +45,8 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
     tx,
     clock,
     tellWorkers: (ids) => { tellCancelled(bus, ids) },
+    onManyMoved: () => { send({ queues: [...queues] }) },
+    onEnded: app.tellEnded,
     onMoved (run, state) {
       if (state === 'cancelled') publish(run, undefined, state)
       send({
@@ -61,10 +65,10 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
     clock,
     onChanged: (queue) => { send({ queues: [queue], hasHolds: true }) }
   }))
-  const service = createLetterService({ letters, runs, jobs, known, tx, clock, onAdded })
+  const service = createLetterService({ letters, runs, batches, jobs, known, tx, clock, onAdded })
   app.decorate('letters', service)
   app.decorate('letterRules', createRuleService({ rules: createRuleRepository(db), letters, runs, service, tx }))
-  app.decorate('eventLog', createEventService({ events, runs, jobs, known, tx, clock, onAdded }))
+  app.decorate('eventLog', createEventService({ events, runs, batches, jobs, known, tx, clock, onAdded }))
   app.decorate('subscriberDuty', createSubscriberDuty({
     subscribers: createSubscriberRepository(db), events, runs, known, tx, clock, onAdded, log
   }))

@@ -104,7 +104,7 @@ export function createOutcomes (parts: OutcomeParts) {
     if (standing === 'cancelled') return await cancel(started)
     if (standing !== 'done') return { isDone: true, cause: 'superseded', code: '' }
     log.error({ err: error, run: run._id, job: run.name, class: cause, code, reason: message }, 'a run is dead')
-    publish(run, undefined, 'dead')
+    publish({ ...run, error: { class: cause, code, message } }, undefined, 'dead')
     return { isDone: false, cause, code }
   }
 
@@ -114,8 +114,9 @@ export function createOutcomes (parts: OutcomeParts) {
     return { isDone: false, cause: 'cancelled', code: '' }
   }
 
-  async function expire ({ key }: Started): Promise<Ended> {
+  async function expire ({ run, key }: Started): Promise<Ended> {
     await starts.end(key, { kind: 'ended', state: 'expired' })
+    publish(run, undefined, 'expired')
     return { isDone: true, cause: 'expired', code: '' }
   }
 

@@ -25,7 +25,7 @@ export function decorateTogether (app: FastifyInstance, { isDeclared, wake }: Pa
     jobs: { addMany: async (...given) => await app.jobs.addMany(...given) }, batches, clock, isDeclared
   }))
   app.decorate('batchControl', createBatchControl({
-    batches, needs, tx: app.tx, clock, onMoved: (queues) => { wake({ queues: [...queues] }) }
+    batches, needs, tx: app.tx, clock, onEnded: app.tellEnded, onMoved: (queues) => { wake({ queues: [...queues] }) }
   }))
   app.declare({ domain: 'jobs', schemas: capacitySchemas })
   app.decorate('capacity', createCapacity({

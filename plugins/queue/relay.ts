@@ -22,6 +22,8 @@ interface Parts {
   pauses: Pauses
   clock: Clock
   onPublished: (queue: string, count: number) => void
+  /** Runs ended since their time was over. */
+  onEnded: (ids: readonly string[]) => void
 }
 
 /** What was released since then, until the next count. */
@@ -34,7 +36,7 @@ const countsKept = 4
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
-  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
+  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished, onEnded } = parts
   const counts = new Map<string, Count[]>()
   const budgets = new Map<string, RetryBudget>()
   /** What is published and on its way to Redis; the next pass looks meanwhile what else is due. */
@@ -81,7 +83,9 @@ export function createRelay (parts: Parts) {
   /** Sorts out what must not go now and writes down why. */
   async function admit (chosen: readonly Candidate[], now: Date): Promise<Candidate[]> {
     const late = chosen.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
-    await runs.expire(late.map((run) => run._id), now)
+    const ids = late.map((run) => run._id)
+    await runs.expire(ids, now)
+    onEnded(ids)
     const inTime = chosen.filter((run) => !late.includes(run))
     const open = await keep(inTime, 'paused', (run) => !pauses.isPaused(run))
     const able = await keep(open, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))

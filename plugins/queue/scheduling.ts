@@ -44,7 +44,7 @@ export function addScheduling (app: FastifyInstance, { obstacles, outlook }: Sch
   const jobOf = (name: string) => registry.jobs.get(name)
   // The bus is a floor higher: it is there when the first slot is settled.
   const events: Pick<EventBus, 'emit'> = { emit: async (...args) => await app.events.emit(...args) }
-  const writer = createSlotWriter({ schedules, slotRows, jobs, events, clock, jobOf })
+  const writer = createSlotWriter({ schedules, slotRows, jobs, events, clock, jobOf, onEnded: app.tellEnded })
   const ticker = createTicker({
     schedules, slots, writer, tx, clock, jobOf, obstacles, log, onSettled: createSlotMetrics(app)
   })

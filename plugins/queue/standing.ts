@@ -2,8 +2,9 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import {
   createBackupRepository, createBackupService, createClaimCheckRepository, createClaimChecks, createClearing,
-  createClearingRepository, createDumpRepository, createFolderStore, createProjectionRepository,
-  createProjectionService, createReportRepository, createReportService, createRestoreRepository, createRunRepository,
+  createClearingRepository, createControlRepository, createDumpRepository, createFolderStore,
+  createProjectionRepository,
+  createProjectionService, createReportRepository, createReportService, createRestoreRepository,
   createStorageStore, standingCollections, standingEvents, standingInvariants, standingJobs, standingPermissions,
   standingSchemas, type BackupService, type Clearing, type ProjectionService, type ReportService
 } from '../../src/jobs/index.ts'
@@ -89,7 +90,7 @@ export function decorateStanding (app: FastifyInstance, options: StandingOptions
   }))
   app.decorate('reports', createReportService({
     reports: createReportRepository(db),
-    runs: createRunRepository(db),
+    runs: createControlRepository(db),
     definitions: registry.reports,
     directory: () => directory,
     storage: () => app.storage,

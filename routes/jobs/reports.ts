@@ -1,23 +1,39 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import {
-  NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams, ReportRunSchema, buildReport
+  NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams, ReportQuerySchema, ReportRunPageSchema,
+  ReportRunQuerySchema, ReportRunSchema, buildReport
 } from '../../src/jobs/index.ts'
+import { toPage } from '../../src/kernel/index.ts'
 import { IdParams, OperationSchema, ref } from '../../src/kernel/schemas.ts'
 import { accept } from './accepted.ts'
 
 const by = ['session', 'apiKey'] as const
 const read = { by, permission: 'jobs:report:read' }
 const tags = ['jobs']
+const ofKind = { none: 'The name is of a kind of report, not a resource.' }
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/reports', {
     schema: {
       operationId: 'listReportKinds', tags, summary: 'Reports that can be built, with their newest revision',
-      response: { 200: ref(ReportListSchema) }
+      querystring: ref(ReportQuerySchema), response: { 200: ref(ReportListSchema) }
     },
     config: { auth: read, limit: 'list' }
-  }, async ({ actor }) => ({ data: await app.reports.list(actor) }))
+  }, async ({ actor, query }) => ({ data: await app.reports.list(actor, query) }))
+
+  app.get('/reports/:name/runs', {
+    schema: {
+      operationId: 'listReportRuns', tags, summary: 'Revisions of a report of all periods, newest first',
+      params: ref(ReportNameParams), querystring: ref(ReportRunQuerySchema), response: { 200: ref(ReportRunPageSchema) }
+    },
+    config: { auth: { ...read, owner: ofKind }, limit: 'list' }
+  }, async ({ actor, params: { name }, query: { cursor, limit = 25, ...filter } }) => {
+    const scope = `${actor.workspaceId} listReportRuns ${JSON.stringify({ name, ...filter })}`
+    const after = cursor === undefined ? {} : { after: String(app.cursors.decode(cursor, scope)[0]) }
+    const rows = await app.reports.past(actor, name, { ...filter, ...after, limit })
+    return toPage(rows, limit, { cursors: app.cursors, scope, values: ({ id }) => [id], present: (row) => row })
+  })
 
   app.post('/reports/:name/runs', {
     schema: {
@@ -26,7 +42,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: {
       auth: {
-        by, permission: 'jobs:report:operate', owner: { none: 'The name is of a kind of report, not a resource.' }
+        by, permission: 'jobs:report:operate', owner: ofKind
       },
       limit: 'write',
       idempotency: 'optional'

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import {
-  CancelManySchema, CancelSchema, CancelledSchema, RunDetailSchema, RunPageSchema, RunPatchSchema, RunQuerySchema
+  CancelManySchema, CancelSchema, CancelledSchema, ReorderManySchema, ReorderedSchema, RunDetailSchema, RunPageSchema,
+  RunPatchSchema, RunQuerySchema
 } from '../../src/jobs/index.ts'
 import { toPage } from '../../src/kernel/index.ts'
 import { IdParams, ref } from '../../src/kernel/schemas.ts'
@@ -57,6 +58,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     config: { auth: operate, limit: 'write', idempotency: 'optional' }
   }, async ({ actor, body: { filter, reason } }) => await runControl.cancelMany(actor, filter, reason))
+
+  app.post('/runs/reorder', {
+    schema: {
+      operationId: 'reorderRuns', tags, summary: 'Give all waiting runs of a filter another lane or time',
+      body: ref(ReorderManySchema), response: { 200: ref(ReorderedSchema) }
+    },
+    config: { auth: operate, limit: 'write', idempotency: 'optional' }
+  }, async ({ actor, body }) => await runControl.reorderMany(actor, body))
 }
 
 export default routes

@@ -12,6 +12,8 @@ interface Collaborators {
   clock: Clock
   /** Queues may have runs that wait for nothing any more. */
   onMoved: (queues: readonly string[]) => void
+  /** Runs may have ended without having been at work. */
+  onEnded: (ids: readonly string[]) => void
 }
 
 const freshMs = 2000
@@ -22,7 +24,7 @@ const manyFreshMs = 30_000
 export type BatchControl = ReturnType<typeof createBatchControl>
 
 /** What operators see and do of batches and workflows (`jobs.md` 3.3). */
-export function createBatchControl ({ batches, needs, tx, clock, onMoved }: Collaborators) {
+export function createBatchControl ({ batches, needs, tx, clock, onMoved, onEnded }: Collaborators) {
   async function batchOf (actor: Actor, id: string): Promise<BatchRow> {
     const batch = await batches.find(scopeOf(actor), id)
     if (batch === undefined) throw JobsError.batch_not_found({ id })
@@ -62,7 +64,7 @@ export function createBatchControl ({ batches, needs, tx, clock, onMoved }: Coll
     async cancel (actor: Actor, id: string, reason: string): Promise<BatchOut> {
       await batchOf(actor, id)
       await batches.seal(undefined, id)
-      await batches.cancel(id, { reason, by: actor.id, at: clock.now() })
+      onEnded(await batches.cancel(id, { reason, by: actor.id, at: clock.now() }))
       return await shown(await recounted(actor, id))
     },
 
@@ -73,6 +75,7 @@ export function createBatchControl ({ batches, needs, tx, clock, onMoved }: Coll
       const ended = new Map([...stuck.values()].flat().map((need) => [need.id, need]))
       const settled = await tx(async (session) => await needs.settle(session, [...ended.values()], clock.now()))
       onMoved(settled.queues)
+      onEnded(settled.failed)
       return await shown(await recounted(actor, id))
     },
 

@@ -11,6 +11,8 @@ interface Collaborators {
   jobOf: (name: string) => JobDefinition | undefined
   tx: Tx
   clock: Clock
+  /** Runs ended because one that they need did not end well. */
+  onEnded: (ids: readonly string[]) => void
   log: Log
 }
 
@@ -18,10 +20,19 @@ const mostAtOnce = 200
 const unwell = ['dead', 'cancelled', 'expired', 'skipped'] as const
 
 /** What the keeper looks after: ends of batches, and needs of which nobody was told. */
-export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, log }: Collaborators) {
+export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, onEnded, log }: Collaborators) {
   let after = ''
 
-  async function look (batch: BatchRow): Promise<void> {
+  /** Where a run fills it, its end seals the batch, whatever became of it. */
+  async function sealed (batch: BatchRow): Promise<BatchRow> {
+    const { _id, isSealed, filledBy, rev } = batch
+    if (isSealed || filledBy === undefined || !await batches.isFilled(filledBy)) return batch
+    await batches.seal(undefined, _id)
+    return { ...batch, isSealed: true, rev: rev + 1 }
+  }
+
+  async function look (open: BatchRow): Promise<void> {
+    const batch = await sealed(open)
     const { _id, isSealed, callbacks, called } = batch
     // In this order: what comes in after the look changes the revision that was read before it.
     const isOver = isSealed && !await batches.hasUnended(_id)
@@ -73,6 +84,7 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
       for (const one of ended) {
         const settled = await tx(async (session) => await needs.settle(session, [one], clock.now()))
         queues.push(...settled.queues)
+        onEnded(settled.failed)
       }
       return [...new Set(queues)]
     }

@@ -3,9 +3,16 @@ import {
 } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import { checkPayload } from './payload.ts'
-import type { BatchRepository, StoredCallback } from './repository.ts'
+import type { BatchRepository, BatchRow, StoredCallback } from './repository.ts'
 
 export const mostOfPage = 500
+
+/** A batch that nobody entered yet. */
+export function newBatch (
+  batch: Pick<BatchRow, '_id' | 'workspaceId' | 'name' | 'createdAt'> & Partial<BatchRow>
+): BatchRow {
+  return { isSealed: false, pages: 0, state: 'open', callbacks: {}, called: [], rev: 0, ...batch }
+}
 
 interface Collaborators {
   batches: BatchRepository
@@ -25,22 +32,17 @@ export function createBatches ({ batches, jobs, clock, isDeclared }: Collaborato
   return {
     async open (session, { name, workspaceId, onComplete, onSuccess, onDeath }: NewBatch) {
       const _id = uuidv7(clock.ms())
-      await batches.insert(session, {
+      await batches.insert(session, newBatch({
         _id,
         workspaceId: workspaceId ?? currentContext()?.actor?.workspaceId ?? '',
         name,
-        isSealed: false,
-        pages: 0,
-        state: 'open',
         callbacks: {
           ...(onComplete && { complete: stored(onComplete) }),
           ...(onSuccess && { success: stored(onSuccess) }),
           ...(onDeath && { death: stored(onDeath) })
         },
-        called: [],
-        rev: 0,
         createdAt: clock.now()
-      })
+      }))
       return _id
     },
 

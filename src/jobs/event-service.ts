@@ -7,14 +7,15 @@ import { JobsError } from './errors.ts'
 import { runOf, toEvent } from './event-log.ts'
 import { replayEvents } from './jobs.ts'
 import { presentEvent } from './present-letters.ts'
-import { paced } from './replay.ts'
-import type { EventPages, EventRow, RunRepository } from './repository.ts'
+import { paced, startReplay } from './replay.ts'
+import type { BatchRepository, EventPages, EventRow, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 import type { EventOut, EventQuery, EventReplay } from './schemas.ts'
 
 interface Collaborators {
   events: EventPages
   runs: RunRepository
+  batches: Pick<BatchRepository, 'insert' | 'grow'>
   jobs: JobSender
   known: Pick<Registry, 'subscribers'>
   tx: Tx
@@ -37,7 +38,7 @@ export type EventService = ReturnType<typeof createEventService>
 const perPage = 250
 
 /** The log for operators, and hearing it once more (`jobs.md` 4.9). */
-export function createEventService ({ events, runs, jobs, known, tx, clock, onAdded }: Collaborators) {
+export function createEventService ({ events, runs, batches, jobs, known, tx, clock, onAdded }: Collaborators) {
   function hearerOf ({ subscriber, type }: Pick<EventReplay, 'subscriber' | 'type'>): SubscriberDefinition {
     const hearer = known.subscribers.get(subscriber)
     if (hearer === undefined || hearer.event.name !== type) {
@@ -74,11 +75,14 @@ export function createEventService ({ events, runs, jobs, known, tx, clock, onAd
         type, from, to, subscriber, ratePerS, ...(scope === undefined ? {} : { scope: [...scope] }),
         ...(subject === undefined ? {} : { subject })
       }
-      const options = { workspaceId: actor.workspaceId }
-      return await tx(async (session) => await jobs.add(session, replayEvents, data, options))
+      return await tx(async (session) =>
+        await startReplay({ session, jobs, batches, clock }, replayEvents, data, actor.workspaceId))
     },
 
-    /** The run of `jobs.replay-events`; keys make a page that is read again after a crash harmless. */
+    /**
+     * The run of `jobs.replay-events`, until somebody ends its batch; keys make a page that is read again after a crash
+     * harmless.
+     */
     async carry (ctx: JobContext): Promise<{ events: number }> {
       const asked = ctx.run.data as Asked
       const hearer = hearerOf(asked)
@@ -86,14 +90,17 @@ export function createEventService ({ events, runs, jobs, known, tx, clock, onAd
       const startMs = await ctx.step('start', async () => clock.ms())
       const at = paced({ startMs, nowMs: clock.ms(), done: ctx.run.progress?.done ?? 0, ratePerS: asked.ratePerS })
       let done = 0
+      let isWanted = true
       for (let after = ''; ;) {
         const page = await events.page(asked.scope, asked, after, perPage)
-        if (page.length === 0) return { events: done }
+        if (page.length === 0 || !isWanted) return { events: done }
         const wanted = page.filter(({ data }) => hearer.when === undefined || hearer.when(data as never))
         const fresh = wanted.map((row, index) => replayed(hearer, row, ctx.run.id, at(done + index)))
         done += page.length
         after = page.at(-1)?._id ?? ''
         await ctx.checkpoint(async (session) => {
+          isWanted = await batches.grow(session, ctx.run.id)
+          if (!isWanted) return
           for (const [workspaceId, group] of Map.groupBy(fresh, (run) => run.workspaceId)) {
             await runs.addMany(session, group)
             onAdded(group[0]?.queue ?? '', workspaceId)
@@ -108,7 +115,7 @@ export function createEventService ({ events, runs, jobs, known, tx, clock, onAd
     const now = clock.now()
     return {
       ...runOf(hearer, event, row), _id: uuidv7(now.getTime()), key: `rpl:${replay}:${row._id}`, lane: 'bulk', runAt,
-      createdAt: now, cause: { kind: 'run', id: replay }, isReplay: true
+      createdAt: now, cause: { kind: 'run', id: replay }, batchId: replay, isReplay: true
     }
   }
 }

@@ -59,10 +59,9 @@ export {
   createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
   createSlotRepository, createSubscriberRepository, createWorkerRepository, type Ask, type Candidate,
   type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository,
-  type Letter, type LoadRepository, type NeedRepository,
-  type Outcome, type Pause, type PauseRepository, type RelayRepository,
-  type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
-  type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
+  type EndedRun, type Letter, type LoadRepository, type NeedRepository, type Outcome, type Pause,
+  type PauseRepository, type RelayRepository, type ResourceRepository, type RunRepository, type ScheduleRepository,
+  type Share, type ShareRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'
@@ -90,7 +89,7 @@ export {
   LetterDiscardSchema,
   LetterEditSchema, LetterExportQuerySchema, LetterPageSchema, LetterQuerySchema, LetterReplaySchema, PauseSchema,
   QueueListSchema, QueueParams, QueueSchema, ReplayReportSchema, RulesSchema, RunDetailSchema, RunPageSchema,
-  RunPatchSchema, RunQuerySchema, schemas
+  ReorderManySchema, ReorderedSchema, RunPatchSchema, RunQuerySchema, schemas
 } from './schemas.ts'
 export { createJobSender, workspaceOf } from './sender.ts'
 export { createQuarantine, type Poisoned, type Quarantine } from './solo.ts'
@@ -104,7 +103,7 @@ export {
 export { standingSchedules } from './standing/schedules.ts'
 export {
   BackupPageSchema, BackupQuerySchema, NewReportRunSchema, ReportFileParams, ReportListSchema, ReportNameParams,
-  ReportRunSchema, standingSchemas
+  ReportQuerySchema, ReportRunPageSchema, ReportRunQuerySchema, ReportRunSchema, standingSchemas
 } from './standing/schemas.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { queueTopic, runTopic } from './topics.ts'

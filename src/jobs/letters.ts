@@ -8,8 +8,8 @@ import { replayLetters } from './jobs.ts'
 import { checkPayload } from './payload.ts'
 import { presentGroup, presentLetter, presentLetterDetail } from './present-letters.ts'
 import { edit } from './redact.ts'
-import { mostRounds, paced, refusalOf, replayOf, type Known } from './replay.ts'
-import type { Letter, LetterRepository, RunRepository } from './repository.ts'
+import { mostRounds, paced, refusalOf, replayOf, startReplay, type Known } from './replay.ts'
+import type { BatchRepository, Letter, LetterRepository, RunRepository } from './repository.ts'
 import type {
   GroupOut, LetterDetail, LetterDiscard, LetterFilter, LetterOut, LetterQuery, LetterReplay, ReplayReport
 } from './schemas.ts'
@@ -18,6 +18,7 @@ import type { RunRow } from './run.ts'
 interface Collaborators {
   letters: LetterRepository
   runs: RunRepository
+  batches: Pick<BatchRepository, 'insert' | 'grow'>
   jobs: JobSender
   known: Known
   tx: Tx
@@ -33,11 +34,11 @@ const mostDiscarded = 10_000
 const shownRefusals = 100
 const defaults = { ratePerS: 10, lane: 'bulk' } as const
 
-type Pace = { lane: Lane, at: (index: number) => Date, by: string }
+type Pace = { lane: Lane, at: (index: number) => Date, by: string, batchId?: string }
 type Chosen = Pick<LetterReplay, 'ids' | 'filter'>
 
 /** What people do with runs that will not be tried again without them (`jobs.md` 4.5). */
-export function createLetterService ({ letters, runs, jobs, known, tx, clock, onAdded }: Collaborators) {
+export function createLetterService ({ letters, runs, batches, jobs, known, tx, clock, onAdded }: Collaborators) {
   async function letterOf (actor: Actor, id: string): Promise<Letter> {
     const letter = await letters.find(scopeOf(actor), id)
     if (letter === undefined) throw JobsError.letter_not_found({ id })
@@ -56,7 +57,9 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
   }
 
   /** Makes new runs of open letters and closes them; letters that cannot be replayed stay as they are. */
-  async function again (session: Session, open: readonly Letter[], { lane, at, by }: Pace): Promise<ReplayReport> {
+  async function again (
+    session: Session, open: readonly Letter[], { lane, at, by, batchId }: Pace
+  ): Promise<ReplayReport> {
     const dead = await letters.runsOf(session, open)
     const judged = open.map((letter) => {
       const run = dead.get(letter.runId)
@@ -64,7 +67,8 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
     })
     const going = judged.flatMap(({ letter, run, refusal }) =>
       run === undefined || refusal !== undefined ? [] : [{ letter, run }])
-    const fresh = going.map(({ letter, run }, i) => replayOf(letter, run, { known, clock, lane, runAt: at(i) }))
+    const fresh = going.map(({ letter, run }, i) =>
+      replayOf(letter, run, { known, clock, lane, runAt: at(i), batchId }))
     await runs.insert(session, fresh)
     await letters.close(session, going.map(({ letter }, i) => ({ ...letter, newRunId: fresh[i]?._id ?? '' })), {
       state: 'replayed', by, at: clock.now()
@@ -123,9 +127,8 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
     session: Session, scope: Scope, asked: { filter: LetterFilter, ratePerS: number, lane: Lane },
     workspaceId: string
   ): Promise<AddedRun> {
-    return await jobs.add(session, replayLetters, {
-      ...(scope === undefined ? {} : { scope: [...scope] }), ...asked
-    }, { workspaceId })
+    const data = { ...(scope === undefined ? {} : { scope: [...scope] }), ...asked }
+    return await startReplay({ session, jobs, batches, clock }, replayLetters, data, workspaceId)
   }
 
   return {
@@ -202,23 +205,31 @@ export function createLetterService ({ letters, runs, jobs, known, tx, clock, on
       return { discarded, hasMore: true }
     },
 
-    /** The run of `jobs.replay-letters`: chooses first, then goes page by page, each in one transaction. */
+    /**
+     * The run of `jobs.replay-letters`: chooses first, then goes page by page, each in one transaction, until somebody
+     * ends its batch.
+     */
     async carry (ctx: JobContext): Promise<{ done: number }> {
       const { scope, filter, ratePerS, lane } = ctx.run.data as {
         scope?: string[], filter: LetterFilter, ratePerS: number, lane: Lane
       }
       const total = await ctx.step('choose', async () => await letters.choose(scope, filter, ctx.run.id))
       const startMs = await ctx.step('start', async () => clock.ms())
+      const { id: by } = ctx.run
       let done = ctx.run.progress?.done ?? 0
+      let isWanted = true
       const at = paced({ startMs, nowMs: clock.ms(), done, ratePerS })
       for (;;) {
         const page = await letters.chosen(ctx.run.id, perTransaction)
-        if (page.length === 0) return { done }
+        if (page.length === 0 || !isWanted) return { done }
         const from = done
         done += page.length
         await ctx.checkpoint(async (session) => {
+          isWanted = await batches.grow(session, by)
+          if (!isWanted) return
           const open = await letters.openByIds(session, undefined, page.map(({ _id }) => _id))
-          const { refused } = await again(session, open, { lane, by: ctx.run.id, at: (index) => at(from + index) })
+          const { refused } = await again(
+            session, open, { lane, by, batchId: by, at: (index) => at(from + index) })
           await letters.free(session, refused.map(({ id }) => id))
         }, { done, total, unit: 'letters' })
       }

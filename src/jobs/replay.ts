@@ -1,8 +1,11 @@
-import { uuidv7, type Clock, type JobDefinition, type Lane, type Registry } from '../kernel/index.ts'
+import {
+  uuidv7, type AddedRun, type Clock, type JobDefinition, type JobSender, type Lane, type Registry, type Session
+} from '../kernel/index.ts'
+import { newBatch } from './batches.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, seqOf } from './keys.ts'
 import { present } from './present.ts'
-import type { Letter } from './repository.ts'
+import type { BatchRepository, Letter } from './repository.ts'
 import type { RunRow } from './run.ts'
 import { newRun } from './sender.ts'
 
@@ -20,10 +23,23 @@ export function refusalOf (
   return known.jobs.has(name) || known.subscribers.has(name) ? undefined : JobsError.unknown_job({ job: name })
 }
 
+/** The run of a replay, and the batch of what it makes, under one id: the answer names both. */
+export async function startReplay (
+  { session, jobs, batches, clock }:
+  { session: Session, jobs: Pick<JobSender, 'add'>, batches: Pick<BatchRepository, 'insert'>, clock: Clock },
+  job: JobDefinition, data: unknown, workspaceId: string
+): Promise<AddedRun> {
+  const run = await jobs.add(session, job, data as never, { workspaceId })
+  await batches.insert(session, newBatch({
+    _id: run.id, workspaceId, name: job.name, filledBy: run.id, createdAt: clock.now()
+  }))
+  return run
+}
+
 /** A new run that does what the dead one did not, with the data that an operator gave its letter. */
 export function replayOf (
-  { data: edited, round = 0 }: Letter, run: RunRow, { known, clock, lane, runAt }:
-  { known: Known, clock: Clock, lane: Lane, runAt: Date }
+  { data: edited, round = 0 }: Letter, run: RunRow, { known, clock, lane, runAt, batchId }:
+  { known: Known, clock: Clock, lane: Lane, runAt: Date, batchId: string | undefined }
 ): RunRow {
   const id = uuidv7(clock.ms())
   const job = known.jobs.get(run.name)
@@ -42,7 +58,7 @@ export function replayOf (
     replayOf: run._id,
     replays: round + 1,
     ...(serial === undefined ? {} : { serial, seq: run.seq?.startsWith('v') === true ? run.seq : seqOf(id) }),
-    ...present({ actor: run.actor, isReplay: run.isReplay })
+    ...present({ actor: run.actor, isReplay: run.isReplay, batchId })
   })
 }
 

@@ -39,7 +39,7 @@ export {
 export { createReportRepository, type ReportFile, type ReportRepository, type ReportRow } from './repository/reports.ts'
 export { createRestoreRepository, type RestoreRepository } from './repository/restore.ts'
 export { createRunFindings } from './repository/run-findings.ts'
-export { createRunRepository, type RunRepository } from './repository/runs.ts'
+export { createRunRepository, type EndedRun, type RunRepository } from './repository/runs.ts'
 export { createShareRepository, type Share, type ShareRepository } from './repository/shares.ts'
 export { createSubscriberRepository, type SubscriberRepository, type SubscriberRow } from './repository/subscribers.ts'
 export { createWorkerRepository, type WorkerRepository, type WorkerRow } from './repository/workers.ts'

@@ -5,7 +5,7 @@ import { endCancelled } from './jobs.ts'
 import { presentRun, presentRunDetail } from './present.ts'
 import type { ControlRepository, ListedRun, NeedRepository } from './repository.ts'
 import type { Cancel } from './run.ts'
-import type { CancelMany, RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
+import type { CancelMany, ReorderMany, RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
 
 interface Collaborators {
   runs: ControlRepository
@@ -19,6 +19,10 @@ interface Collaborators {
   tellWorkers: (ids: readonly string[]) => void
   /** A run ended or moved without having been at work. */
   onMoved: (run: ListedRun, state: RunState) => void
+  /** Waiting runs of any queue moved. */
+  onManyMoved: () => void
+  /** Runs may have ended without having been at work. */
+  onEnded: (ids: readonly string[]) => void
 }
 
 export type RunControl = ReturnType<typeof createRunControl>
@@ -26,7 +30,9 @@ export type RunControl = ReturnType<typeof createRunControl>
 const tries = 5
 
 /** What operators see and do of runs (`jobs.md` 3.3). */
-export function createRunControl ({ runs, statesOf, jobs, known, tx, clock, tellWorkers, onMoved }: Collaborators) {
+export function createRunControl (parts: Collaborators) {
+  const { runs, statesOf, jobs, known, tx, clock, tellWorkers, onMoved, onManyMoved, onEnded } = parts
+
   async function runOf (actor: Actor, id: string): Promise<ListedRun> {
     const run = await runs.find(scopeOf(actor), id)
     if (run === undefined) throw JobsError.run_not_found({ id })
@@ -83,7 +89,9 @@ export function createRunControl ({ runs, statesOf, jobs, known, tx, clock, tell
       actor: Actor, { workspaceId, ...filter }: CancelMany['filter'], reason: string
     ): Promise<{ cancelled: number }> {
       const scope = scopeOf(actor, workspaceId)
+      const waiting = await runs.waitingOf(scope, filter)
       const { cancelled, asked, isMarked } = await runs.cancelMany(scope, filter, cancelOf(actor, reason))
+      onEnded(waiting)
       if (asked.length > 0) tellWorkers(asked)
       if (isMarked) {
         const data = { ...(scope === undefined ? {} : { scope: [...scope] }), filter }
@@ -95,20 +103,35 @@ export function createRunControl ({ runs, statesOf, jobs, known, tx, clock, tell
     /** The run of `jobs.end-cancelled`. */
     async endMarked ({ run }: JobContext<{ scope?: string[], filter: WaitingFilter }>): Promise<{ ended: number }> {
       const { scope, filter } = run.data
-      return { ended: await runs.endMarked(scope, filter, clock.now()) }
+      const waiting = await runs.waitingOf(scope, filter)
+      const ended = await runs.endMarked(scope, filter, clock.now())
+      onEnded(waiting)
+      return { ended }
     },
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */
     async reorder (actor: Actor, id: string, { lane, runAt }: RunPatch): Promise<RunDetail> {
-      const change: { lane?: Lane, runAt?: Date } = {
-        ...(lane === undefined ? {} : { lane }), ...(runAt === undefined ? {} : { runAt: new Date(runAt) })
-      }
+      const change = changeOf(lane, runAt)
       const run = await tx(async (session) => await runs.reorder(session, scopeOf(actor), id, change, clock.now()))
       if (run === undefined) throw JobsError.run_finished({ id, state: (await runOf(actor, id)).state })
       onMoved(run, run.state)
       return await detailOf(run)
+    },
+
+    /** The same for all that match and have not started; how many. */
+    async reorderMany (
+      actor: Actor, { filter: { workspaceId, ...filter }, lane, runAt }: ReorderMany
+    ): Promise<{ reordered: number }> {
+      const scope = scopeOf(actor, workspaceId)
+      const reordered = await runs.reorderMany(scope, filter, changeOf(lane, runAt), clock.now())
+      onManyMoved()
+      return { reordered }
     }
   }
+}
+
+function changeOf (lane: Lane | undefined, runAt: string | undefined): { lane?: Lane, runAt?: Date } {
+  return { ...(lane === undefined ? {} : { lane }), ...(runAt === undefined ? {} : { runAt: new Date(runAt) }) }
 }
 
 function isOver (state: RunState): boolean {

@@ -93,6 +93,9 @@ export interface RunRow {
   expireAt?: Date
 }
 
+/** So many runs that one act ended are told to whoever watches them; the others find it when they read again. */
+export const mostTold = 1000
+
 /** What names one start: every later write of it filters on all three and on `running`. */
 export interface StartKey { id: string, fence: number, claim: string }
 

@@ -104,6 +104,11 @@ export const CancelManySchema = Type.Object({
   reason: Reason
 }, { $id: 'CancelRuns', ...closed })
 export type CancelMany = Static<typeof CancelManySchema>
+export const ReorderManySchema = Type.Object({
+  filter: CancelManySchema.properties.filter, lane: Type.Optional(OneOf(lanes)), runAt: Type.Optional(At)
+}, { $id: 'ReorderRuns', ...closed, minProperties: 2 })
+export type ReorderMany = Static<typeof ReorderManySchema>
+export const ReorderedSchema = Type.Object({ reordered: Count }, { $id: 'ReorderedRuns', ...closed })
 export const CancelledSchema = Type.Object({ cancelled: Count }, { $id: 'CancelledRuns', ...closed })
 
 export const QueueSchema = Type.Object({
@@ -272,7 +277,8 @@ export const EventReplayReportSchema = Type.Object({ matched: Count }, { $id: 'E
 
 export const schemas = [
   RunSchema, RunPageSchema, RunDetailSchema, RunQuerySchema, CancelSchema, RunPatchSchema, CancelManySchema,
-  CancelledSchema, QueueSchema, QueueListSchema, PauseSchema, LetterSchema, LetterPageSchema, LetterDetailSchema,
+  CancelledSchema, ReorderManySchema, ReorderedSchema, QueueSchema, QueueListSchema, PauseSchema, LetterSchema,
+  LetterPageSchema, LetterDetailSchema,
   LetterQuerySchema, LetterExportQuerySchema, GroupSchema, GroupListSchema, GroupQuerySchema, LetterEditSchema,
   LetterReplaySchema, ReplayReportSchema, LetterDiscardSchema, DiscardReportSchema, RuleSchema, RulesSchema,
   EventSchema, EventPageSchema, EventQuerySchema, EventReplaySchema, EventReplayReportSchema

@@ -18,6 +18,9 @@ export const runTopic = defineTopic('jobs.run:{runId}', {
         unit: Type.Optional(Type.String({ maxLength: 32 })),
         step: Type.Optional(Type.String({ maxLength: 64 }))
       }, { additionalProperties: false })),
+      error: Type.Optional(Type.Object({
+        class: Type.String({ maxLength: 32 }), code: Type.String({ maxLength: 128 })
+      }, { additionalProperties: false, description: 'Why it is dead.' })),
       at: At
     }, { additionalProperties: false })
   },

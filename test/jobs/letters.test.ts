@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import { compareVersions, paced, refusalOf } from '../../src/jobs/replay.ts'
 import { edit, hidden, redact } from '../../src/jobs/redact.ts'
 import { groupOpened, runDead } from '../../src/jobs/index.ts'
-import { defineErrors, defineJob, defineSubscriber } from '../../src/kernel/index.ts'
+import { defineErrors, defineJob, defineSubscriber, type Session } from '../../src/kernel/index.ts'
 import { stage, until } from './stage.ts'
 
 const closed = { additionalProperties: false }
@@ -59,8 +59,14 @@ t.test('a death is told in its transaction: each run, and each new kind of troub
   await until('heard', () => heard.length === 21)
   t.same(heard.toSorted(), [...ids, other].toSorted())
   await until('the hearers are dead', async () => await place.count('jobs.letters', { name: hear.name }) === 21)
+  const [fact] = (await call(`/dead-letters?name=${hear.name}&limit=1`)).body.data
+  t.match(await call(`/dead-letters/${fact.id}`, { method: 'PATCH', payload: { data: { name: 'x' } } }),
+    { status: 409, body: { code: 'jobs.replay_refused' } }, 'an event is a fact')
+  await app.db.collection<{ _id: string }>('jobs.letters').updateOne({ _id: fact.id }, { $set: { name: 'test.gone' } })
+  t.match(await call(`/dead-letters/${fact.id}`, { method: 'PATCH', payload: { data: { name: 'x' } } }),
+    { status: 422, body: { code: 'jobs.unknown_job' } }, 'a job that is not there any more')
   t.equal(await place.count('jobs.events', { type: runDead.name }), 21, 'no death of a hearer is told of')
-  await app.db.collection('jobs.letters').deleteMany({ name: hear.name })
+  await app.db.collection('jobs.letters').deleteMany({ name: { $in: [hear.name, 'test.gone'] } })
 })
 
 t.test('groups and lists show a workspace its own, an operator all', async (t) => {
@@ -130,6 +136,9 @@ t.test('a filter is tried dry first, then replayed by a run that keeps the rate'
   t.ok(runs.every((run) => run['startedAt'] >= run['runAt']), 'none starts before its time')
   t.match(runs[0], { lane: 'default', replays: 1 })
   t.equal(await place.count('jobs.letters', { state: 'open', fingerprint }), 0)
+  const batch = async () => (await call(`/batches/${started.body.id}`)).body
+  await until('the replay is over', async () => (await batch()).state === 'complete')
+  t.match(await batch(), { name: 'jobs.replay-letters', isSealed: true, counts: { done: 20 } })
   t.same(taken.filter((n) => n <= 20).toSorted((a, b) => a - b), Array.from({ length: 20 }, (_, i) => i + 1))
 })
 
@@ -188,6 +197,28 @@ t.test('a rule replays what older code left, once all workers have the version',
   isMended = false
   await die(ann.workspaceId, 91, 1)
   t.equal(await app.letterRules.applyAll('0.1.0', app.log), 0, 'what the new code left is no matter of the rule')
+})
+
+t.test('a replay and its batch end together, whichever somebody ends', async (t) => {
+  const { workspaceId } = ann
+  const [dead] = await die(workspaceId, 95, 1)
+  const start = async (end: (session: Session, id: string) => Promise<unknown>) => await app.tx(async (session) => {
+    const asked = { filter: { name: order.name }, ratePerS: 10, lane: 'bulk' as const }
+    const { id } = await app.letters.start(session, [workspaceId], asked, workspaceId)
+    await end(session, id)
+    return id
+  })
+  const runs = app.db.collection<{ _id: string }>('jobs.runs')
+  const cancelled = await start(async (session, _id) =>
+    await runs.updateOne({ _id }, { $set: { state: 'cancelled' } }, { session: session as never }))
+  const sealed = await start(async (session, id) => { await app.batches.seal(session, id) })
+  for (const id of [cancelled, sealed]) {
+    await until('complete', async () => (await call(`/batches/${id}`)).body.state === 'complete')
+    t.match((await call(`/batches/${id}`)).body, { isSealed: true, pages: 0 })
+    t.match(await call(`/batches/${id}`, { as: bob }), { status: 404 })
+  }
+  await until('it ended', async () => await place.count('jobs.runs', { _id: sealed, state: 'done' }) === 1)
+  t.equal(await place.count('jobs.letters', { runId: dead, state: 'open' }), 1, 'none was tried again')
 })
 
 t.test('pure rules', async (t) => {

@@ -131,6 +131,27 @@ t.test('what cannot be needed is refused', async (t) => {
   t.throws(() => orderNodes(Object.fromEntries(names)), { code: 'jobs.schema_mismatch' })
 })
 
+t.test('a workflow or a batch with a job that nobody declared is refused, and so is a page of too many', async (t) => {
+  const unknown = defineJob({ name: 'test.not-declared', queue: 'fast', data: Step })
+  const data = { name: 'x' }
+  await t.rejects(app.tx(async (session) => await app.jobs.addWorkflow(session, {
+    workspaceId, nodes: { one: workflowNode(unknown, data) }
+  })), { code: 'jobs.unknown_job' })
+  for (const kind of ['onComplete', 'onSuccess', 'onDeath']) {
+    await t.rejects(app.tx(async (session) => await app.batches.open(session, {
+      name: 'test.refused', workspaceId, [kind]: { job: unknown, data }
+    })), { code: 'jobs.unknown_job' }, kind)
+  }
+  t.equal(await app.db.collection('jobs.batches').countDocuments({ name: 'test.refused' }), 0)
+  const id = await app.tx(async (session) => await app.batches.open(session, { name: 'test.wide', workspaceId }))
+  const page = async (count: number) => await app.tx(async (session) =>
+    await app.batches.addPage(session, id, 0, step, Array.from({ length: count }, () => ({ data }))))
+  await t.rejects(page(501), { code: 'jobs.schema_mismatch' })
+  t.equal(await runs.countDocuments({ batchId: id }), 0)
+  t.match(await page(500), { pages: 1, isNew: true })
+  await quiet()
+})
+
 t.test('a workflow of a thousand runs is one insert, and each goes after its needs', async (t) => {
   seen.length = 0
   const row = 50

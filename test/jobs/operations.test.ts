@@ -173,6 +173,21 @@ t.test('a run that has not started gets another lane and time', async (t) => {
   await until('done', async () => (await run(id)).state === 'done')
 })
 
+t.test('a backlog gets another lane and time in one go', async (t) => {
+  const mine = [await add(work, 8, { runAt: later() }), await add(work, 9, { runAt: later() })]
+  const other = await add(work, 9, { runAt: later(), workspaceId: bob.workspaceId })
+  const reorder = async (payload: object, as = ann) => await place.post('/runs/reorder', payload, as)
+  const filter = { name: work.name }
+  for (const vague of [{ filter }, { filter: {}, lane: 'bulk' }]) t.match(await reorder(vague), { status: 400 })
+  t.match(await reorder({ filter, lane: 'bulk' }, place.guest), { status: 403 })
+  const runAt = app.clock.now().toISOString()
+  t.match(await reorder({ filter, lane: 'bulk', runAt }), { status: 200, body: { reordered: 2 } })
+  const done = { _id: { $in: mine }, state: 'done', lane: 'bulk' }
+  await until('done', async () => await place.count('jobs.runs', done) === 2)
+  t.equal(await place.count('jobs.runs', { _id: other, state: 'pending', lane: 'default' }), 1, 'each his own')
+  await cancel(other, bob)
+})
+
 t.test('queues say how they stand, and a paused one starts nothing', async (t) => {
   t.match(await call('/queues'), { status: 403 }, 'for operators only')
   const post = async (path: string, payload = {}, as = operator) => await place.post(path, payload, as)
@@ -257,6 +272,8 @@ t.test('the log is read by type, subject and time, and heard again by one subscr
   await until('even ones again', () => heard.length === 9)
   t.same(heard.slice(6).map(({ n }) => n).toSorted(), [2, 4, 6], 'who did not want it does not hear it now')
   t.equal(await place.count('jobs.runs', { isReplay: true, 'cause.id': started.body.id }), 6)
+  const batch = async () => (await call(`/batches/${started.body.id}`)).body
+  await until('it is over', async () => (await batch()).state === 'complete' && (await batch()).counts.done === 6)
 })
 
 t.test('P25: what older code emitted reaches a new subscriber once', async (t) => {

@@ -1,13 +1,14 @@
 import t from 'tap'
-import { Type } from 'typebox'
+import { Type, type TSchema } from 'typebox'
 import { backoffMs, classify, judge, RunAborted, WaitSignal, type Classified } from '../../src/jobs/classify.ts'
 import { JobsError } from '../../src/jobs/errors.ts'
 import { fingerprintOf } from '../../src/jobs/fingerprint.ts'
 import { dataHash, deliveryId, seqOf } from '../../src/jobs/keys.ts'
 import { checkPayload, readPayload } from '../../src/jobs/payload.ts'
-import { policyOf, queuesOf } from '../../src/jobs/queues.ts'
+import { policyOf, queuesOf, rhythms } from '../../src/jobs/queues.ts'
 import { freePlaces, shareLanes } from '../../src/jobs/window.ts'
 import { insistOnHeld } from '../../plugins/queue/insist.ts'
+import { runtimeLimits } from '../../plugins/queue/own-process.ts'
 import { defineErrors, defineJob, isDomainError } from '../../src/kernel/index.ts'
 
 const Wrong = defineErrors('test', {
@@ -153,9 +154,9 @@ t.test('data is checked at both ends', async (t) => {
     id: Type.String({ maxLength: 10 }), tags: Type.Optional(Type.Record(Type.String(), Type.Integer()))
   }, { additionalProperties: false })
   checkPayload('job', schema, { id: 'x' })
-  const problems = (data: unknown): unknown => {
+  const problems = (data: unknown, of: TSchema = schema): unknown => {
     try {
-      checkPayload('job', schema, data)
+      checkPayload('job', of, data)
       return 'taken'
     } catch (error) {
       return isDomainError(error, 'jobs.schema_mismatch') ? error.options.errors?.map(({ pointer }) => pointer) : error
@@ -166,8 +167,13 @@ t.test('data is checked at both ends', async (t) => {
   t.same(problems({ id: 'x', tags: { $set: 1 } }), ['/tags/$set'])
   t.same(problems({ id: 'x', tags: { 'a.b': 1 } }), ['/tags/a.b'])
   t.not(problems(JSON.parse('{"id":"x","tags":{"__proto__":1}}')), 'taken')
+  t.same(problems(JSON.parse('{"id":"x","tags":{"constructor":1}}')), ['/tags/constructor'])
+  for (const name of ['__proto__', 'constructor']) {
+    t.same(problems(JSON.parse(`{"b":[{"${name}":1}]}`), Type.Unknown()), [`/b/0/${name}`])
+  }
   const big = Type.Object({ text: Type.String({ maxLength: 100_000 }) })
-  t.throws(() => { checkPayload('job', big, { text: 'x'.repeat(40_000) }) }, { code: 'jobs.data_too_large' })
+  t.throws(() => { checkPayload('job', big, { text: 'x'.repeat(40_000) }) },
+    { code: 'jobs.data_too_large', message: /claim check/ })
 
   const job = defineJob({
     name: 'test.read-old', queue: 'fast', version: 2, data: schema, upcast: {
@@ -187,6 +193,18 @@ t.test('a group decides which queues are consumed', async (t) => {
       attempts: 2, backoff: 'mail', timeoutMs: 60_000, isIdleTimeout: false
     }
   )
+})
+
+t.test('a lost machine costs the runs of each queue at most so much', async (t) => {
+  // The lock lapses, and the next look for lapsed ones comes.
+  const worstMs = Object.fromEntries(Object.entries(rhythms).map(([queue, { lockMs, stallMs }]) =>
+    [queue, lockMs + stallMs]))
+  const [io, cpu] = [15_000, 55_000]
+  t.same(worstMs, {
+    fast: io, mail: io, notify: io, webhook: io, publish: io, crawl: io, download: io, upkeep: io,
+    image: cpu, video: cpu, bulk: cpu, report: cpu
+  })
+  t.match(runtimeLimits, { giveUpMs: 10_000, drainMs: 20_000 }, 'and a stop is over within 28 s')
 })
 
 t.test('a guard that matched nothing is asked again as long as the start has its run', async (t) => {

@@ -93,12 +93,21 @@ t.test('REST', async (t) => {
 
   t.test('what is refused', async (t) => {
     const dtstart = '2026-01-01T09:00:00'
+    const rules: Array<[object, string, string]> = [
+      [{ spec: { cron: 'x y z a b' } }, 'jobs.schedule_invalid', '/spec/cron'],
+      [{ spec: { rrule: 'FREQ=YEARLY;BYWEEKNO=1', dtstart } }, 'jobs.rrule_unsupported', '/spec/rrule'],
+      [{ spec: { rrule: 'FREQ=DAILY', dtstart: '2001-01-01T09:00:00' } }, 'jobs.schedule_invalid', '/spec/dtstart'],
+      [{ zone: 'Nowhere/City' }, 'jobs.zone_unknown', '/zone']
+    ]
+    const { body: { id } } = await call('POST', '', { ...body, name: 'probe.good' })
+    for (const [change, code, pointer] of rules) {
+      const refused = { status: 422, body: { code, errors: [{ in: 'body', pointer }] } }
+      t.match(await call('POST', '', { ...body, name: 'probe.bad', ...change }), refused, code)
+      t.match(await call('PATCH', `/${id}`, change), refused, `${code} by a change`)
+    }
+    t.match(await call('GET', `/${id}`), { body: { spec: body.spec, zone: body.zone, version: 1 } }, 'none was kept')
     const cases: Array<[object, number, string]> = [
-      [{ spec: { cron: 'x y z a b' } }, 422, 'jobs.schedule_invalid'],
-      [{ spec: { rrule: 'FREQ=YEARLY;BYWEEKNO=1', dtstart } }, 422, 'jobs.rrule_unsupported'],
-      [{ spec: { rrule: 'FREQ=DAILY', dtstart: '2001-01-01T09:00:00' } }, 422, 'jobs.schedule_invalid'],
       [{ spec: { rrule: 'FREQ=DAILY;UNTIL=20260103T000000Z', dtstart } }, 422, 'jobs.slot_in_past'],
-      [{ zone: 'Nowhere/City' }, 422, 'jobs.zone_unknown'],
       [{ job: 'test.no-such' }, 422, 'jobs.unknown_job'],
       [{ data: { other: 1 } }, 422, 'jobs.schema_mismatch'],
       [{ name: 'probe.mine' }, 422, 'jobs.schedule_invalid'],

@@ -206,8 +206,9 @@ t.test('what may be lost is dropped and counted while Redis is away, at once', a
 
 t.test('what is refused is not stored', async (t) => {
   const big = defineJob({ name: 'test.be-big', queue: 'fast', data: Type.Object({ text: Type.String() }, closed) })
+  const loud = defineJob({ name: 'test.be-loud', queue: 'fast', data: big.data, lossy: true })
   const here = newPlace()
-  const server = await rig({ place: here, role: 'server', declared: { jobs: [big, count] } })
+  const server = await rig({ place: here, role: 'server', declared: { jobs: [big, loud, count] } })
   t.teardown(async () => {
     await server.close()
     await dropPlace(here)
@@ -220,6 +221,7 @@ t.test('what is refused is not stored', async (t) => {
   await refused({ n: 1, more: 2 }, 'jobs.schema_mismatch', count)
   await refused(JSON.parse('{ "text": "x", "__proto__": { "a": 1 } }'), 'jobs.schema_mismatch')
   await refused({ text: 'x', $where: '1' }, 'jobs.schema_mismatch')
+  await t.rejects(server.jobs.addNow(loud, { text: 'x'.repeat(33_000) }), { code: 'jobs.data_too_large' })
   t.equal(await runs(server).countDocuments(), 0)
   const Secret = Type.Object({ login: Type.Object({ password: Type.String({ sensitive: 'secret' }) }) })
   t.throws(() => defineJob({ name: 'test.tell-all', queue: 'fast', data: Secret }), /secret.*password/)

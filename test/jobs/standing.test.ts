@@ -183,7 +183,26 @@ t.test('a report is built once a period; again, another revision only where its 
   t.equal((await call('POST', '/reports/test.none/runs', ann, { period: '2026-11-24' })).status, 404)
   t.equal((await call('POST', '/reports/test.sheet/runs', ann, { period: '2026-11' })).status, 422)
   t.match((await call('GET', '/reports', ann)).body().data.find(({ name }: { name: string }) => name === 'test.sheet'),
-    { newest: { revision: 2 } })
+    { newest: { revision: 2, files: [{ format: 'csv', bytes: 12 }, { format: 'ndjson' }] } })
+})
+
+t.test('past reports are listed page by page, and an operator sees those of all workspaces', async (t) => {
+  const list = async (query: string, as = ann) => await call('GET', `/reports/test.sheet/runs${query}`, as)
+  const first = (await list('?limit=1')).body()
+  t.match(first.data, [{ workspaceId: ann.workspaceId, period: '2026-11-24', revision: 2, rows: 1 }])
+  const second = (await list(`?limit=1&cursor=${encodeURIComponent(first.page.next)}`)).body()
+  t.match(second, { data: [{ revision: 1, rows: 2 }], page: { hasMore: false } })
+  t.equal((await list(`?cursor=${encodeURIComponent(first.page.next)}`, bob)).status, 400, 'of another list')
+  t.same((await list('', bob)).body().data, [])
+  t.same((await list(`?workspaceId=${ann.workspaceId}`, bob)).body().data, [])
+  t.match((await list('', operator)).body().data, [{ revision: 2 }, { revision: 1 }])
+  t.same((await list(`?workspaceId=${bob.workspaceId}`, operator)).body().data, [])
+  const [{ id, files: [{ url }] }] = first.data
+  t.match((await call('GET', `/reports/runs/${id}`, operator)).body(), { workspaceId: ann.workspaceId, revision: 2 })
+  t.equal((await app.inject({ url, headers: operator.headers })).statusCode, 200)
+  t.match((await call('GET', '/reports', operator)).body().data.find(({ name }: { name: string }) =>
+    name === 'test.sheet'), { newest: { workspaceId: ann.workspaceId } })
+  t.equal((await call('GET', '/reports/test.none/runs', ann)).status, 404)
 })
 
 t.test('every workspace gets the report of its day once, however often it is asked for', async (t) => {

@@ -14,20 +14,16 @@ const count = defineJob({ name: 'test.count-up', queue: 'fast', data: Numbered }
 const queueUp = defineJob(
   { name: 'test.queue-up', queue: 'fast', data: Numbered, serial: (data) => data.group ?? 'all' }
 )
-const fail = defineJob(
-  {
-    name: 'test.fail-so', queue: 'mail', data: Type.Object(
-      { how: Type.String({ maxLength: 20 }) }, closed
-    ), policy: { attempts: 2 }
-  }
-)
+const How = Type.Object({ how: Type.String({ maxLength: 20 }) }, closed)
+const fail = defineJob({ name: 'test.fail-so', queue: 'mail', data: How, policy: { attempts: 2 } })
 const call = defineJob({ name: 'test.call-out', queue: 'webhook', data: Numbered, target: () => 'provider' })
 const walk = defineJob({ name: 'test.walk-steps', queue: 'bulk', data: Numbered })
 const moved = defineEvent({ name: 'test.thing.moved', data: Numbered, keepDays: 'forever' })
+const said = defineEvent({ name: 'test.thing.said', data: Type.Object({ more: Type.Unknown() }, closed) })
 const hear = defineSubscriber({ name: 'test.hear-moves', event: moved, order: 'subject' })
 const hearEven = defineSubscriber({ name: 'test.hear-even', event: moved, when: ({ n }) => n % 2 === 0 })
 const TestError = defineErrors('test', { wrong: { kind: 'conflict', message: 'It is wrong.' } })
-const declared = { jobs: [count, queueUp, fail, call, walk], events: [moved], subscribers: [hear, hearEven] }
+const declared = { jobs: [count, queueUp, fail, call, walk], events: [moved, said], subscribers: [hear, hearEven] }
 
 const ws = 'w1'
 const candidate = {
@@ -118,6 +114,24 @@ t.test('what is refused at add is not stored', async (t) => {
   t.equal(await runs(app).countDocuments(), before)
 })
 
+t.test('what is refused at emit is not stored, nor is what goes with it', async (t) => {
+  const before = await runs(app).countDocuments()
+  const subject = { type: 'thing', id: 'refused' }
+  const emit = async (data: unknown, event: unknown = said) => await app.tx(async (session) =>
+    await app.events.emit(session, event as typeof moved, data as { n: number }, subject, { workspaceId: ws }))
+  await t.rejects(emit({ n: 'x' }, moved), { code: 'jobs.schema_mismatch', options: { errors: [{ pointer: '/n' }] } })
+  await t.rejects(emit({ more: 'x'.repeat(33_000) }), { code: 'jobs.data_too_large' })
+  for (const name of ['$set', 'a.b', '__proto__', 'constructor']) {
+    await t.rejects(emit({ more: JSON.parse(`{"${name}":1}`) }),
+      { code: 'jobs.schema_mismatch', options: { errors: [{ pointer: `/more/${name}` }] } }, name)
+  }
+  await t.rejects(app.tx(async (session) => await app.events.emitMany(session, moved, [
+    { data: { n: 1 }, subject }, { data: { n: 'x' } as unknown as { n: number }, subject }
+  ], { workspaceId: ws })), { code: 'jobs.schema_mismatch' })
+  t.equal(await app.db.collection('jobs.events').countDocuments({ 'subject.id': subject.id }), 0)
+  t.equal(await runs(app).countDocuments(), before)
+})
+
 t.test('P21: a hundred adds that race for one key make one run', async (t) => {
   const sinceMs = performance.now()
   const added = await Promise.all(Array.from({ length: 100 }, async () =>
@@ -126,11 +140,8 @@ t.test('P21: a hundred adds that race for one key make one run', async (t) => {
   t.ok(performance.now() - sinceMs < 10_000, `answered in ${Math.round(performance.now() - sinceMs)} ms`)
   t.equal(new Set(added.map(({ id }) => id)).size, 1)
   t.equal(added.filter(({ isNew }) => isNew).length, 1)
-  await t.rejects(
-    app.tx(
-      async (session) => await app.jobs.add(session, count, { n: 22 }, { key: 'one', workspaceId: ws })
-    ), { code: 'jobs.key_reused' }
-  )
+  await t.rejects(app.tx(async (session) =>
+    await app.jobs.add(session, count, { n: 22 }, { key: 'one', workspaceId: ws })), { code: 'jobs.key_reused' })
   const many = await app.tx(async (session) => await app.jobs.addMany(session, count, [
     { data: { n: 21 }, options: { key: 'one', workspaceId: ws } },
     { data: { n: 23 }, options: { key: 'two', workspaceId: ws } },

@@ -45,7 +45,7 @@ export function timetable (app: FastifyInstance, clock: HandClock, obstacles: Ob
   const schedules = createScheduleRepository(db)
   const slotRows = createSlotRepository(db)
   const jobOf = (name: string) => registry.jobs.get(name)
-  const writer = createSlotWriter({ schedules, slotRows, jobs, events, clock, jobOf })
+  const writer = createSlotWriter({ schedules, slotRows, jobs, events, clock, jobOf, onEnded: app.tellEnded })
   const stands = async (): Promise<Obstacles> => obstacles
   const ticker = createTicker({
     schedules, slots, writer, tx, clock, jobOf, obstacles: stands, onSettled: () => undefined, log

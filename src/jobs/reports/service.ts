@@ -3,11 +3,11 @@ import type { Readable } from 'node:stream'
 import type {
   Actor, Clock, EventBus, JobContext, JobSender, ReportDefinition, Storage, TableFormat, Tables, Tx, WorkspaceDirectory
 } from '../../kernel/index.ts'
-import { accessRun } from '../access.ts'
+import { scopeOf, type Scope } from '../access.ts'
 import { JobsError } from '../errors.ts'
 import { checkPayload } from '../payload.ts'
 import { operationState } from '../present.ts'
-import type { ReportFile, ReportRepository, ReportRow, RunRepository } from '../repository.ts'
+import type { ControlRepository, ReportFile, ReportRepository, ReportRow } from '../repository.ts'
 import { reportReady } from '../standing/events.ts'
 import { buildReport } from '../standing/jobs.ts'
 import { buildFiles, type BuiltFiles } from './files.ts'
@@ -15,7 +15,7 @@ import { dueDay, isZone, rangeOf } from './periods.ts'
 
 export interface ReportParts {
   reports: ReportRepository
-  runs: RunRepository
+  runs: Pick<ControlRepository, 'find'>
   definitions: ReadonlyMap<string, ReportDefinition>
   directory: () => WorkspaceDirectory | undefined
   storage: () => Storage
@@ -121,22 +121,22 @@ export function createReportService (parts: ReportParts) {
   }
 
   /** The revision that a run made, or found to be there already. */
-  async function rowOf ({ workspaceId }: Actor, id: string): Promise<ReportRow | undefined> {
-    if (workspaceId === '') return undefined
-    const own = await reports.find(workspaceId, id)
+  async function rowOf (actor: Actor, id: string): Promise<ReportRow | undefined> {
+    const scope = placesOf(actor)
+    const own = await reports.find(scope, id)
     if (own !== undefined) return own
-    const run = await runs.find(workspaceId, id)
+    const run = await runs.find(scope, id)
     const { reportId } = (run?.result ?? {}) as { reportId?: string }
-    return reportId === undefined ? undefined : await reports.find(workspaceId, reportId)
+    return reportId === undefined ? undefined : await reports.find(scope, reportId)
   }
 
   return {
     build,
     startDaily,
 
-    /** What there is, with the newest revision of the workspace. */
-    async list ({ workspaceId }: Actor) {
-      const newest = await reports.newest(workspaceId, [...definitions.keys()])
+    /** What there is, with the newest revision of the workspace, for operators of any. */
+    async list (actor: Actor, { workspaceId }: { workspaceId?: string } = {}) {
+      const newest = await reports.newest(placesOf(actor, workspaceId), [...definitions.keys()])
       return [...definitions.values()].map(({ name, title, version, period, isDaily, columns }) => {
         const last = newest.get(name)
         return {
@@ -146,9 +146,18 @@ export function createReportService (parts: ReportParts) {
           period,
           isDaily,
           columns: columns.map(({ key, title: shown }) => ({ key, title: shown ?? key })),
-          ...(last === undefined ? {} : { newest: { id: last._id, period: last.period, revision: last.revision } })
+          ...(last === undefined ? {} : { newest: newestOf(last) })
         }
       })
+    },
+
+    /** Revisions of all periods, the newest first, one more than `limit`. Throws `report_not_found`. */
+    async past (
+      actor: Actor, name: string, { workspaceId, ...page }: { workspaceId?: string, after?: string, limit: number }
+    ) {
+      definitionOf(name)
+      const rows = await reports.list(placesOf(actor, workspaceId), { name, ...page })
+      return rows.map((row) => presentReady(row._id, row))
     },
 
     /** Has a report built; answers its run. Throws `report_not_found`, `schema_mismatch`. */
@@ -168,10 +177,10 @@ export function createReportService (parts: ReportParts) {
     async run (actor: Actor, id: string) {
       const row = await rowOf(actor, id)
       if (row !== undefined) return presentReady(id, row)
-      const run = await accessRun(runs, actor, id)
-      if (run.name !== buildReport.name) throw JobsError.run_not_found({ id })
-      const { name, period, zone } = run.data as ReportRun
-      return { id, name, period, zone, state: operationState(run.state), files: [] }
+      const run = await runs.find(placesOf(actor), id)
+      if (run === undefined || run.name !== buildReport.name) throw JobsError.run_not_found({ id })
+      const { workspaceId, name, period, zone } = run.data as ReportRun
+      return { id, workspaceId, name, period, zone, state: operationState(run.state), files: [] }
     },
 
     /** A file of a revision, as a stream. Throws `run_not_found`. */
@@ -184,11 +193,25 @@ export function createReportService (parts: ReportParts) {
   }
 }
 
-function presentReady (id: string, { name, period, zone, revision, rows, files, createdAt }: ReportRow) {
+/** Without a workspace there are no reports: those of the installation are for its operators. */
+function placesOf (actor: Actor, asked?: string): Scope {
+  return scopeOf(actor, asked)?.filter((place) => place !== '')
+}
+
+function presentReady (id: string, row: ReportRow) {
+  const { workspaceId, name, period, zone, revision, rows, createdAt } = row
   return {
-    id, name, period, zone, state: 'succeeded' as const, revision, rows,
-    files: files.map(({ format, bytes, sha256, type }) =>
-      ({ format, bytes, sha256, type, url: `/v1/jobs/reports/runs/${id}/files/${format}` })),
+    id, workspaceId, name, period, zone, state: 'succeeded' as const, revision, rows, files: linksOf(id, row),
     createdAt: createdAt.toISOString()
   }
+}
+
+function newestOf (row: ReportRow) {
+  const { _id: id, workspaceId, period, revision } = row
+  return { id, workspaceId, period, revision, files: linksOf(id, row) }
+}
+
+function linksOf (id: string, { files }: ReportRow) {
+  return files.map(({ format, bytes, sha256, type }) =>
+    ({ format, bytes, sha256, type, url: `/v1/jobs/reports/runs/${id}/files/${format}` }))
 }

@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb'
 import type { Lane, RunState, Session } from '../../kernel/index.ts'
-import { expiryOf, type RunRow } from '../run.ts'
+import { expiryOf, mostTold, type Cancel, type RunRow } from '../run.ts'
 
 export interface StoredCallback { job: string, data: unknown, lane?: Lane }
 
@@ -12,6 +12,8 @@ export interface BatchRow {
   workspaceId: string
   name: string
   isSealed: boolean
+  /** The run that brings the others in: with its end the batch is sealed. */
+  filledBy?: string
   /** Pages that entered. */
   pages: number
   /** Open until every run has ended and the batch is sealed. */
@@ -57,6 +59,18 @@ export function createBatchRepository (db: Db) {
       const { matchedCount } = await rows.updateOne(
         { _id: id, state: 'open', isSealed: false, pages: page }, { $inc: { pages: 1, rev: 1 } }, { session })
       return matchedCount === 1
+    },
+
+    /** Makes room for a page of the run that fills it; false where somebody ended the batch. */
+    async grow (session: Session, id: string): Promise<boolean> {
+      const { matchedCount } = await rows.updateOne(
+        { _id: id, state: 'open', isSealed: false }, { $inc: { pages: 1, rev: 1 } }, { session })
+      return matchedCount === 1
+    },
+
+    /** Whether the run that brings the others in has ended. */
+    async isFilled (filledBy: string): Promise<boolean> {
+      return await runs.findOne({ _id: filledBy, state: unended }, { projection: { _id: 1 } }) === null
     },
 
     /** Makes sure that a batch does not complete while a run enters; false where it is complete. */
@@ -110,10 +124,10 @@ export function createBatchRepository (db: Db) {
       return counts
     },
 
-    /** Ends what waits and tells what runs that nobody wants it; how many. */
-    async cancel (id: string, cancel: { reason: string, by: string, at: Date }): Promise<number> {
+    /** Ends what waits and tells what runs that nobody wants it; some of those that ended, for whoever watches them. */
+    async cancel (id: string, cancel: Cancel): Promise<string[]> {
       const now = cancel.at
-      const { modifiedCount } = await runs.updateMany(
+      await runs.updateMany(
         { batchId: id, state: { $in: ['blocked', 'pending', 'published'] } },
         {
           $set: {
@@ -121,9 +135,10 @@ export function createBatchRepository (db: Db) {
             ...expiryOf('cancelled', now.getTime())
           }
         })
-      const running = await runs.updateMany(
-        { batchId: id, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
-      return modifiedCount + running.modifiedCount
+      await runs.updateMany({ batchId: id, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+      const ended = await runs.find(
+        { batchId: id, state: 'cancelled', endedAt: now }, { projection: { _id: 1 } }).limit(mostTold).toArray()
+      return ended.map(({ _id }) => _id)
     }
   }
 }

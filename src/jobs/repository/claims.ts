@@ -1,7 +1,7 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
 import type { Attempt, RunRow, StartKey } from '../run.ts'
-import { createNeededEnds } from './needed-ends.ts'
+import { createNeededEnds, type OnSettled } from './needed-ends.ts'
 import { effective, groupDone, operationsOf, running, unneeded, updateOf, type Outcome } from './outcomes.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
@@ -56,12 +56,11 @@ function claimed (claim: string, worker: string, now: Date) {
   }
 }
 
-/**
- * Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). `onFreed` is called
- * in the transaction with the queue of each run that waits for nothing any more.
- */
-export function createClaimRepository (db: Db, onFreed: (queue: string) => void = () => undefined) {
-  const ends = createNeededEnds(db, onFreed)
+const unheard: OnSettled = { onFreed: () => undefined, onFailed: () => undefined }
+
+/** Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). */
+export function createClaimRepository (db: Db, onSettled = unheard) {
+  const ends = createNeededEnds(db, onSettled)
   const [rows, letters] = [db.collection<RunRow>('jobs.runs'), db.collection<Letter>('jobs.letters')]
 
   return {

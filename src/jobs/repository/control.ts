@@ -2,7 +2,7 @@ import type { Db, Filter } from 'mongodb'
 import { lanes, queues, type Lane, type Session } from '../../kernel/index.ts'
 import type { Scope } from '../access.ts'
 import { idFloor } from '../keys.ts'
-import { expiryOf, type Cancel, type RunRow } from '../run.ts'
+import { expiryOf, mostTold, type Cancel, type RunRow } from '../run.ts'
 import type { RunQuery, WaitingFilter } from '../schemas.ts'
 
 /** A run with what batches and workflows note on it. */
@@ -81,6 +81,15 @@ export function createControlRepository (db: Db) {
       return { cancelled: marked + sum(ends), asked, isMarked }
     },
 
+    /** Some waiting runs that match, for whoever watches them when they have ended. */
+    async waitingOf (scope: Scope, filter: WaitingFilter): Promise<string[]> {
+      const which = whichOf(scope, filter)
+      const found = await Promise.all([{ part: pending, hint: undefined }, ...endedAtOnce].map(async ({ part, hint }) =>
+        await rows.find({ ...which, ...part }, { projection: { _id: 1 }, ...(hint === undefined ? {} : { hint }) })
+          .limit(mostTold).toArray()))
+      return [...new Set(found.flat().map(({ _id }) => _id))].slice(0, mostTold)
+    },
+
     /** Ends all waiting runs that match and carry a cancel; how many. */
     async endMarked (scope: Scope, filter: WaitingFilter, now: Date): Promise<number> {
       return await endMarked(whichOf(scope, filter), now)
@@ -98,6 +107,22 @@ export function createControlRepository (db: Db) {
         if (run !== null) return run
       }
       return undefined
+    },
+
+    /** The same for all waiting runs that match; what carries a cancel stays where it is. How many. */
+    async reorderMany (
+      scope: Scope, filter: WaitingFilter, change: { lane?: Lane, runAt?: Date }, now: Date
+    ): Promise<number> {
+      const which = { ...whichOf(scope, filter), cancel: { $exists: false } }
+      const $set = { ...change, updatedAt: now }
+      const due = { ...$set, state: 'pending' as const, isLive: false, heldBy: null }
+      const writes = [
+        ...pendingHalves.map((half) => ({ part: half, $set: due, hint: undefined })),
+        { part: { ...live, state: 'published' as const }, $set: due, hint: 'live' },
+        { part: { state: 'blocked' as const, needs: { $gte: '' } }, $set, hint: 'needs' }
+      ]
+      return sum(await Promise.all(writes.map(async ({ part, $set, hint }) => (await rows.updateMany(
+        { ...which, ...part }, { $set }, hint === undefined ? {} : { hint })).modifiedCount)))
     }
   }
 }

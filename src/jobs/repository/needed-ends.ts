@@ -4,14 +4,23 @@ import type { RunRow, StartKey } from '../run.ts'
 import { createNeedRepository, endStates, type EndedNeed, type SettledNeeds } from './needs.ts'
 import { groupDone, operationsOf, type Outcome } from './outcomes.ts'
 
+/** What hears of the ends of needs, in the transaction that writes them. */
+export interface OnSettled {
+  /** A queue got a run that waits for nothing any more. */
+  onFreed: (queue: string) => void
+  /** Runs ended because one that they need did not end well. */
+  onFailed: (ids: readonly string[]) => void
+}
+
 /** Ends of starts that other runs wait for: they are told in the same transaction. */
-export function createNeededEnds (db: Db, onFreed: (queue: string) => void) {
+export function createNeededEnds (db: Db, { onFreed, onFailed }: OnSettled) {
   const needs = createNeedRepository(db)
   const rows = db.collection<RunRow>('jobs.runs')
 
   async function settle (session: Session, ended: readonly EndedNeed[], now: Date): Promise<SettledNeeds> {
     const settled = await needs.settle(session, ended, now)
     for (const queue of settled.queues) onFreed(queue)
+    onFailed(settled.failed)
     return settled
   }
 

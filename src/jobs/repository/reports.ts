@@ -1,5 +1,9 @@
 import type { Db } from 'mongodb'
 import type { Session, TableFormat } from '../../kernel/index.ts'
+import type { Scope } from '../access.ts'
+import { within } from './control.ts'
+
+const mostMs = 10_000
 
 export interface ReportFile { format: TableFormat, key: string, bytes: number, sha256: string, type: string }
 
@@ -26,8 +30,16 @@ export type ReportRepository = ReturnType<typeof createReportRepository>
 export function createReportRepository (db: Db) {
   const rows = db.collection<ReportRow>('jobs.reports')
   return {
-    async find (workspaceId: string, id: string): Promise<ReportRow | undefined> {
-      return await rows.findOne({ workspaceId, _id: id }) ?? undefined
+    async find (scope: Scope, id: string): Promise<ReportRow | undefined> {
+      return await rows.findOne({ ...within(scope), _id: id }) ?? undefined
+    },
+
+    /** Revisions of a report of all periods, the newest first, one more than `limit`. */
+    async list (
+      scope: Scope, { name, after, limit }: { name: string, after?: string | undefined, limit: number }
+    ): Promise<ReportRow[]> {
+      return await rows.find({ ...within(scope), name, ...(after === undefined ? {} : { _id: { $lt: after } }) })
+        .sort({ _id: -1 }).limit(limit + 1).maxTimeMS(mostMs).toArray()
     },
 
     async latest (
@@ -38,10 +50,11 @@ export function createReportRepository (db: Db) {
       return row
     },
 
-    /** The newest revision of each report of a workspace, by name. */
-    async newest (workspaceId: string, names: readonly string[]): Promise<Map<string, ReportRow>> {
+    /** The newest revision of each report, by name. */
+    async newest (scope: Scope, names: readonly string[]): Promise<Map<string, ReportRow>> {
       const found = await Promise.all(names.map(async (name) => {
-        const [row] = await rows.find({ workspaceId, name }).sort({ period: -1, revision: -1 }).limit(1).toArray()
+        const [row] = await rows.find({ ...within(scope), name }).sort({ period: -1, revision: -1 }).limit(1)
+          .maxTimeMS(mostMs).toArray()
         return row
       }))
       return new Map(found.flatMap((row) => row === undefined ? [] : [[row.name, row]]))

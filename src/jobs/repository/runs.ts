@@ -3,6 +3,10 @@ import type { RunState, Session } from '../../kernel/index.ts'
 import { everyQueue } from '../indexes.ts'
 import type { RunRow } from '../run.ts'
 import { canaryName } from './canaries.ts'
+import { endStates } from './needs.ts'
+
+/** What is told of a run to whoever watches it. */
+export type EndedRun = Pick<RunRow, '_id' | 'name' | 'state' | 'progress' | 'error'>
 
 export interface KeptRun { id: string, state: RunState, dataHash: string, isNew: boolean }
 
@@ -62,6 +66,13 @@ export function createRunRepository (db: Db) {
 
     async find (workspaceId: string, id: string): Promise<RunRow | undefined> {
       return await rows.findOne({ _id: id, workspaceId }) ?? undefined
+    },
+
+    /** Those of the runs that have ended (P). */
+    async ended (ids: readonly string[]): Promise<EndedRun[]> {
+      return await rows.find<EndedRun>(
+        { _id: { $in: [...ids] }, state: { $in: [...endStates] } },
+        { projection: { name: 1, state: 1, progress: 1, error: 1 } }).toArray()
     },
 
     /** Whether nothing is live and nothing that is due waits, canaries apart (P: looks at all workspaces). */

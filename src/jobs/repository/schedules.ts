@@ -1,6 +1,6 @@
 import type { Db, Filter } from 'mongodb'
 import type { RunState, Session } from '../../kernel/index.ts'
-import { expiryOf, type RunRow } from '../run.ts'
+import { expiryOf, mostTold, type Cancel, type RunRow } from '../run.ts'
 import type { ScheduleRow } from '../schedules/row.ts'
 
 const notEnded: RunState[] = ['blocked', 'pending', 'published', 'running']
@@ -16,7 +16,7 @@ export type ScheduleRepository = ReturnType<typeof createScheduleRepository>
 /** Schedules, and what became of their runs. An empty workspace owns those of the installation. */
 export function createScheduleRepository (db: Db) {
   const rows = db.collection<ScheduleRow>('jobs.schedules')
-  const runs = db.collection<RunRow & { cancel?: { at: Date, reason: string, by: string } }>('jobs.runs')
+  const runs = db.collection<RunRow & { cancel?: Cancel }>('jobs.runs')
   const ofSchedule = (id: string): Filter<RunRow> => ({ 'cause.kind': 'schedule', 'cause.id': id })
 
   return {
@@ -133,8 +133,8 @@ export function createScheduleRepository (db: Db) {
         startedAt === undefined || endedAt === undefined ? [] : [endedAt.getTime() - startedAt.getTime()])
     },
 
-    /** Ends the runs of a schedule that nobody works on, and asks for the end of those at work (P). */
-    async cancelRuns (session: Session, id: string, now: Date): Promise<void> {
+    /** Ends the runs of a schedule that nobody works on, asks for the end of those at work; some that ended (P). */
+    async cancelRuns (session: Session, id: string, now: Date): Promise<string[]> {
       await runs.updateMany({ ...ofSchedule(id), state: { $in: notStarted } }, {
         $set: {
           state: 'cancelled', isLive: false, endedAt: now, updatedAt: now, ...expiryOf('cancelled', now.getTime())
@@ -142,6 +142,10 @@ export function createScheduleRepository (db: Db) {
       }, { session })
       const cancel = { at: now, reason: 'overlap', by: 'schedule' }
       await runs.updateMany({ ...ofSchedule(id), state: 'running' }, { $set: { cancel } }, { session })
+      const ended = await runs.find(
+        { ...ofSchedule(id), state: 'cancelled', endedAt: now }, { session, projection: { _id: 1 } }
+      ).limit(mostTold).toArray()
+      return ended.map(({ _id }) => _id)
     },
 
     /** Schedules with a run that died since then, and those that were failing before (P). */

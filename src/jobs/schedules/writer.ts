@@ -16,18 +16,20 @@ export interface SlotWriterParts {
   events: Pick<EventBus, 'emit'>
   clock: Clock
   jobOf: (name: string) => JobDefinition | undefined
+  /** Runs ended for the one that is due; told in the transaction. */
+  onEnded: (ids: readonly string[]) => void
 }
 
 export interface Decided { schedule: ScheduleRow, slots: readonly SettledSlot[], cancelsOthers: boolean }
 
 /** Writes what was decided about slots, in the transaction that made sure of it: runs, slots, events. */
 export function createSlotWriter (parts: SlotWriterParts) {
-  const { schedules, slotRows, jobs, events, clock, jobOf } = parts
+  const { schedules, slotRows, jobs, events, clock, jobOf, onEnded } = parts
 
   async function write (session: Session, decided: readonly Decided[], by: SlotRow['by']): Promise<SlotRow[]> {
     const now = clock.now()
     for (const { schedule, cancelsOthers } of decided) {
-      if (cancelsOthers) await schedules.cancelRuns(session, schedule._id, now)
+      if (cancelsOthers) onEnded(await schedules.cancelRuns(session, schedule._id, now))
     }
     const runOf = await addRuns(session, decided)
     const rows = decided.flatMap(({ schedule, slots }) => slots.map((slot) =>

@@ -27,6 +27,16 @@ export type Backup = Static<typeof BackupSchema>
 export const BackupPageSchema = pageOf(BackupSchema, 'BackupPage')
 export const BackupQuerySchema = Type.Object(pageQuery, { $id: 'BackupQuery', ...closed })
 
+const Workspace = Type.String({ maxLength: 64 })
+const Revision = Type.Integer({ minimum: 1 })
+const Files = Type.Array(Type.Object({
+  format: OneOf(tableFormats),
+  bytes: count,
+  sha256: Sha256,
+  type: Type.String({ maxLength: 100 }),
+  url: Type.String({ maxLength: 300, description: 'Path of this server' })
+}, closed), { maxItems: 10 })
+
 export const ReportInfoSchema = Type.Object({
   name: Name,
   title: Type.String({ maxLength: 200 }),
@@ -34,7 +44,8 @@ export const ReportInfoSchema = Type.Object({
   period: OneOf(reportPeriods),
   isDaily: Type.Boolean(),
   columns: Type.Array(Type.Object({ key: Name, title: Type.String({ maxLength: 200 }) }, closed), { maxItems: 200 }),
-  newest: Type.Optional(Type.Object({ id: Id, period: Period, revision: Type.Integer({ minimum: 1 }) }, closed))
+  newest: Type.Optional(Type.Object(
+    { id: Id, workspaceId: Workspace, period: Period, revision: Revision, files: Files }, closed))
 }, { $id: 'ReportInfo', ...closed, description: 'A report that this installation can build' })
 
 export const ReportListSchema = Type.Object(
@@ -54,23 +65,23 @@ export const ReportFileParams = Type.Object(
 
 export const ReportRunSchema = Type.Object({
   id: Id,
+  workspaceId: Workspace,
   name: Name,
   period: Period,
   zone: Type.String({ maxLength: 64 }),
   state: OneOf(['pending', 'running', 'succeeded', 'failed', 'cancelled']),
-  revision: Type.Optional(Type.Integer({ minimum: 1 })),
+  revision: Type.Optional(Revision),
   rows: Type.Optional(count),
-  files: Type.Array(Type.Object({
-    format: OneOf(tableFormats),
-    bytes: count,
-    sha256: Sha256,
-    type: Type.String({ maxLength: 100 }),
-    url: Type.String({ maxLength: 300, description: 'Path of this server' })
-  }, closed), { maxItems: 10 }),
+  files: Files,
   createdAt: Type.Optional(At)
 }, { $id: 'ReportRun', ...closed, description: 'A report of one period; its files once it is built' })
 
+export const ReportRunPageSchema = pageOf(ReportRunSchema, 'ReportRunPage')
+const ofWorkspace = { workspaceId: Type.Optional(Workspace) }
+export const ReportQuerySchema = Type.Object(ofWorkspace, { $id: 'ReportQuery', ...closed })
+export const ReportRunQuerySchema = Type.Object({ ...pageQuery, ...ofWorkspace }, { $id: 'ReportRunQuery', ...closed })
+
 export const standingSchemas = [
   BackupSchema, BackupPageSchema, BackupQuerySchema, ReportInfoSchema, ReportListSchema, NewReportRunSchema,
-  ReportNameParams, ReportFileParams, ReportRunSchema
+  ReportNameParams, ReportFileParams, ReportRunSchema, ReportRunPageSchema, ReportQuerySchema, ReportRunQuerySchema
 ]
