@@ -38,7 +38,8 @@ export function addScale (app: FastifyInstance, { role, bindings, partitions, of
     workers: createWorkerRepository(db),
     clock,
     isGone: processes.isGone,
-    queues: () => usedQueues(app.registry)
+    queues: () => usedQueues(app.registry),
+    jobsOf: (queue) => [...app.registry.jobs.values()].filter((job) => job.queue === queue).map(({ name }) => name)
   })
   app.decorate('scaling', scaling)
   app.decorate('board', {
