@@ -13,6 +13,7 @@ interface Parts {
   load: LoadRepository
   workers: WorkerRepository
   clock: Clock
+  drainS: number
   isGone: (process: ProcessId) => boolean
   queues: () => readonly Queue[]
   /** Names of the jobs that run in a queue. */
@@ -22,7 +23,7 @@ interface Parts {
 export type Scaling = () => Promise<Wanted[]>
 
 /** How many processes each used queue asks for; asked more often than every two seconds it answers from memory. */
-export function createScaling ({ load, workers, clock, isGone, queues, jobsOf }: Parts): Scaling {
+export function createScaling ({ load, workers, clock, drainS, isGone, queues, jobsOf }: Parts): Scaling {
   const before = new Map<Queue, { backlog: number, atMs: number }>()
   const runS = new Map<Queue, number>()
   let last: { atMs: number, answer: Promise<Wanted[]> } | undefined
@@ -47,6 +48,7 @@ export function createScaling ({ load, workers, clock, isGone, queues, jobsOf }:
       meanRunS: runS.get(queue) ?? unknownRunS,
       arrivalsPerS,
       backlog,
+      drainS,
       concurrency: rhythms[queue].concurrency,
       isDueSoon: backlog > 0 || await isDueSoon(queue, atMs),
       current: consuming.length

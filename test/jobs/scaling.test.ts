@@ -4,6 +4,7 @@ import { createQueueMetrics } from '../../plugins/queue/metrics.ts'
 import { createCounted } from '../../plugins/queue/rates.ts'
 import { createScaling } from '../../plugins/queue/scaling.ts'
 import { createCanaries } from '../../src/jobs/canary.ts'
+import { rhythms } from '../../src/jobs/queues.ts'
 import {
   createCanaryRepository, createLoadRepository, createRunRepository, createWorkerRepository
 } from '../../src/jobs/repository.ts'
@@ -26,9 +27,9 @@ test('scaling: canaries ask for no worker, the slot of a schedule within two min
   const jobsOf = (queue: string): string[] => withBulk.jobs.filter((job) => job.queue === queue).map(({ name }) => name)
   const queues = () => ['fast', 'bulk'] as const
   /** Each time without a memory of the time before. */
-  const ask = async (): Promise<string[]> => {
+  const ask = async (drainS = 60): Promise<string[]> => {
     const wanted = await createScaling({
-      load: createLoadRepository(db), workers: createWorkerRepository(db), clock,
+      load: createLoadRepository(db), workers: createWorkerRepository(db), clock, drainS,
       isGone: processes.isGone, queues, jobsOf
     })()
     return wanted.map(({ queue, required, reason }) => `${queue} ${required} ${reason.slice(0, 14)}`)
@@ -47,6 +48,13 @@ test('scaling: canaries ask for no worker, the slot of a schedule within two min
   t.same(await ask(), nothing, 'that are at work')
   await tx(async (session) => { await server.jobs.add(session, effectJob, { ms: 0 }, { workspaceId: 'w' }) })
   t.same(await ask(), ['fast 1 1 at work or w', 'bulk 0 nothing is due'], 'they hide no work')
+  await tx(async (session) => {
+    const data = { ms: 0 }
+    await server.jobs.addMany(session, effectJob, Array.from({ length: 399 }, () => ({ data })))
+  })
+  // A run takes a second where none was seen: 400 of them in 60 s, or in one.
+  t.match(await ask(), [/^fast 1 400 at work/])
+  t.match(await ask(1), [new RegExp(`^fast ${Math.ceil(400 / (rhythms.fast.concurrency * 0.8))} 400 at work`)])
   await runs.updateMany({ name: effectJob.name }, { $set: { runAt: new Date(clock.ms() + 60_000) } })
   t.same(await ask(), ['fast 1 a run is due w', 'bulk 0 nothing is due'])
   await runs.deleteMany({ name: effectJob.name })
