@@ -80,7 +80,8 @@ async function capabilities (app: FastifyInstance, { role, config, groups, own, 
   await app.register(pubsub, { ...config.redis, offline })
   await app.register(queue, {
     ...config.redis, role, groups, partitions: config.jobs.partitions, codeVersion: config.version, offline,
-    limits: { drainMs: config.jobs.drainMs }, standing: config.jobs, ...(own && { own })
+    limits: { shutdownMs: config.jobs.shutdownMs }, drainS: config.jobs.drainS, standing: config.jobs,
+    ...(own && { own })
   })
   await app.register(events, { offline })
   await app.register(breaker)

@@ -33,6 +33,8 @@ export interface QueueOptions {
   /** Where the process is the worker's own: solo children, the watchdog and its replacement. */
   own?: OwnProcess
   limits?: Partial<RuntimeLimits>
+  /** In what time the scaling signal wants a backlog to be gone; by default a minute. */
+  drainS?: number
   /** Backups, reports and what else stands in the timetable; without it backups are refused. */
   standing?: StandingOptions
   offline?: boolean
@@ -56,6 +58,7 @@ const noStanding: StandingOptions = { backupKey: null, backupStore: 'storage', l
 
 export default fp<QueueOptions>(async function queue (app, options) {
   const { prefix, role, groups, codeVersion = '0', own, standing = noStanding, offline = false } = options
+  const { drainS = 60 } = options
   const limits = { ...runtimeLimits, ...options.limits }
   const { db, clock, log, processes, processId } = app
   const metrics = createQueueMetrics(app.metrics)
@@ -91,7 +94,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
   decorateBinding(app, role, bindings)
   decorateOperating(app, waker)
   decorateStanding(app, standing, codeVersion)
-  addScale(app, { role, bindings, partitions, offline })
+  addScale(app, { role, bindings, partitions, drainS, offline })
   if (offline) return
 
   watchLag(app, { runs, metrics })

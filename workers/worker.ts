@@ -24,8 +24,8 @@ else {
     const config = loadConfig(process.env)
     const own = { file: import.meta.filename, replace }
     const app = await buildApp({ role: 'worker', config, groups: chosen(groups), own })
-    const port = await startWorkerHealth(app, config.metricsPort)
-    return { app, address: `http://127.0.0.1:${port}`, graceMs: config.jobs.drainMs + closingMs }
+    const address = await startWorkerHealth(app, { host: config.metricsHost, port: config.metricsPort })
+    return { app, address, graceMs: config.jobs.shutdownMs + closingMs }
   })
 }
 

@@ -30,8 +30,8 @@ export function createFlock ({ file, args, env, say, onChange }: FlockOptions) {
 
   function start (): void {
     const process = fork(file, [...args], {
-      // A port of its own each; which one it got stands in its log.
-      env: { ...env, METRICS_PORT: '0' }, stdio: ['ignore', 'inherit', 'inherit', 'ipc']
+      // A port of its own each, for its supervisor; which one it got stands in its log.
+      env: { ...env, METRICS_HOST: '127.0.0.1', METRICS_PORT: '0' }, stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
     const exited = Promise.withResolvers<void>()
     const child: Child = { process, address: null, isLeaving: false, exited: exited.promise }

@@ -2,16 +2,32 @@ import type { DomainError } from '../../src/kernel/index.ts'
 import { MailError } from './errors.ts'
 import type { Progress } from './progress.ts'
 
-interface SmtpFailure { code?: string, responseCode?: number, response?: string }
+interface SmtpFailure {
+  code?: string
+  responseCode?: number
+  response?: string
+  /** Of the system: the call that failed. */
+  syscall?: string
+  timeoutType?: string
+}
+
+/** As long as a circuit breaker stays open. */
+const awayMs = 15_000
 
 /** What a failure of nodemailer means; the raw answer of the server never leaves as text, it may quote the mail. */
 export function classify (cause: unknown, { isWhole }: Progress): DomainError {
   const { code, responseCode, response } = cause as SmtpFailure
   if (responseCode !== undefined) return byAnswer(responseCode, enhancedOf(response), cause)
   if (isWhole) return MailError.ambiguous({}, { cause })
+  if (isAway(cause as SmtpFailure)) return MailError.not_accepted({}, { cause, retryAfterMs: awayMs })
   if (code === 'EAUTH') return MailError.misconfigured({}, { cause })
   if (code === 'EENVELOPE') return MailError.address_invalid({}, { cause })
   return MailError.not_accepted({}, { cause })
+}
+
+/** Nobody took the connection. That says nothing about this mail: it costs no attempt, and all others wait too. */
+function isAway ({ code, syscall, timeoutType = '' }: SmtpFailure): boolean {
+  return code === 'EDNS' || syscall === 'connect' || ['CONNECT_TIMEOUT', 'GREETING_TIMEOUT'].includes(timeoutType)
 }
 
 function byAnswer (answer: number, enhanced: string, cause: unknown): DomainError {

@@ -130,7 +130,7 @@ interface RunParts {
   tx: Tx
   clock: { now: () => Date, ms: () => number }
   log: Log
-  ended: (run: Pick<RunRow, 'queue' | 'lane'>, cause: string, startedMs: number) => void
+  ended: (run: Pick<RunRow, 'name' | 'queue' | 'lane'>, cause: string, startedMs: number) => void
 }
 
 interface LossyDelivery { id: string, payload: LossyPayload, attempt: number, queue: RunRow['queue'] }
@@ -153,11 +153,11 @@ export function createLossyRunner ({ boundOf, jobs, tx, clock, log, ended }: Run
         onIgnored: () => undefined
       })
       if ('error' in settled) throw settled.error
-      ended({ queue, lane: 'default' }, 'done', startedMs)
+      ended({ name, queue, lane: 'default' }, 'done', startedMs)
       return 'done'
     } catch (error) {
       const said = classify(error, clock.ms())
-      ended({ queue, lane: 'default' }, said.cause, startedMs)
+      ended({ name, queue, lane: 'default' }, said.cause, startedMs)
       const verdict = judge(said, { attempt, conflicts: 0, hasSteps: false, timeouts: 0 }, bound.policy)
       if (error instanceof LossyRetry) throw error
       if (verdict.kind === 'again') throw new LossyRetry(Math.max(1, verdict.afterMs), said.code)

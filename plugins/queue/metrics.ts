@@ -52,7 +52,7 @@ export function createQueueMetrics (metrics: Registry) {
         )
       }
     },
-    ended ({ queue, lane }: Pick<RunRow, 'queue' | 'lane'>, cause: string, startedMs: number): void {
+    ended ({ queue, lane }: Pick<RunRow, 'name' | 'queue' | 'lane'>, cause: string, startedMs: number): void {
       outcomes.inc({ queue, lane, class: cause })
       run.observe({ queue, lane }, (performance.now() - startedMs) / 1000)
     },

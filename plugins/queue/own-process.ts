@@ -12,7 +12,7 @@ export interface OwnProcess {
 /** Times and sizes of the runtime; tests shorten them. */
 export interface RuntimeLimits {
   /** How long runs at work are waited for when the process ends. */
-  drainMs: number
+  shutdownMs: number
   /** How long an aborted handler is waited for. */
   giveUpMs: number
   /** How long the event loop may stand still; by default 30 s, and 90 s with queues of the processor. */
@@ -21,7 +21,7 @@ export interface RuntimeLimits {
   soloMb: number
 }
 
-export const runtimeLimits: RuntimeLimits = { drainMs: 20_000, giveUpMs, soloMb: 1024 }
+export const runtimeLimits: RuntimeLimits = { shutdownMs: 20_000, giveUpMs, soloMb: 1024 }
 
 /** The limit for a process that consumes these groups. */
 export function loopLimitMs ({ loopMs }: RuntimeLimits, groups: readonly string[]): number {

@@ -1,3 +1,4 @@
+import { runCanary } from '../../src/jobs/index.ts'
 import type { QueueMetrics } from './metrics.ts'
 
 const bucketMs = 10_000
@@ -50,17 +51,17 @@ export function createRates (nowMs: () => number = () => performance.now()) {
   }
 }
 
-/** Rates, and the same metrics, which tell them of every start and end. */
+/** Rates, and the same metrics, which tell them of every start and end but those of canaries: those are no work. */
 export function createCounted (metrics: QueueMetrics) {
   const rates = createRates()
   const counted: QueueMetrics = {
     ...metrics,
     started (run) {
-      rates.started(run.queue)
+      if (run.name !== runCanary.name) rates.started(run.queue)
       metrics.started(run)
     },
     ended (run, cause, startedMs) {
-      rates.ended(run.queue, performance.now() - startedMs)
+      if (run.name !== runCanary.name) rates.ended(run.queue, performance.now() - startedMs)
       metrics.ended(run, cause, startedMs)
     }
   }

@@ -162,7 +162,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       executor.drain()
       const pausing = Promise.all(consumers.map(async (consumer) => { await consumer.pause() }))
       pausing.catch((err: unknown) => { log.debug({ err }, 'pausing') })
-      await settled(limits.drainMs)
+      await settled(limits.shutdownMs)
       executor.stop()
       executor.abortAll()
       await settled(5000)

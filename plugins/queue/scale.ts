@@ -28,17 +28,27 @@ export interface Board extends BoardSessions {
 /** What the slice declares for its canary. */
 export const canaryDeclarations = { jobs: [runCanary as unknown as JobDefinition], events: [canaryFailed] }
 
-interface Options { role: 'server' | 'worker', bindings: Bindings, partitions: Partitions, offline: boolean }
+interface Options {
+  role: 'server' | 'worker'
+  bindings: Bindings
+  partitions: Partitions
+  drainS: number
+  offline: boolean
+}
 
 /** The signal for scalers, and the proof that a due job would run (`jobs.md` 4.8). */
-export function addScale (app: FastifyInstance, { role, bindings, partitions, offline }: Options): void {
+export function addScale (
+  app: FastifyInstance, { role, bindings, partitions, drainS, offline }: Options
+): void {
   const { db, clock, processes, metrics } = app
   const scaling = createScaling({
     load: createLoadRepository(db),
     workers: createWorkerRepository(db),
     clock,
+    drainS,
     isGone: processes.isGone,
-    queues: () => usedQueues(app.registry)
+    queues: () => usedQueues(app.registry),
+    jobsOf: (queue) => [...app.registry.jobs.values()].filter((job) => job.queue === queue).map(({ name }) => name)
   })
   app.decorate('scaling', scaling)
   app.decorate('board', {

@@ -13,25 +13,34 @@ interface Parts {
   load: LoadRepository
   workers: WorkerRepository
   clock: Clock
+  drainS: number
   isGone: (process: ProcessId) => boolean
   queues: () => readonly Queue[]
+  /** Names of the jobs that run in a queue. */
+  jobsOf: (queue: Queue) => readonly string[]
 }
 
 export type Scaling = () => Promise<Wanted[]>
 
 /** How many processes each used queue asks for; asked more often than every two seconds it answers from memory. */
-export function createScaling ({ load, workers, clock, isGone, queues }: Parts): Scaling {
+export function createScaling ({ load, workers, clock, drainS, isGone, queues, jobsOf }: Parts): Scaling {
   const before = new Map<Queue, { backlog: number, atMs: number }>()
   const runS = new Map<Queue, number>()
   let last: { atMs: number, answer: Promise<Wanted[]> } | undefined
 
+  async function isDueSoon (queue: Queue, nowMs: number): Promise<boolean> {
+    const until = new Date(nowMs + soonMs)
+    return await load.isDueUntil(queue, until) || await load.isSlotDueUntil(jobsOf(queue), until)
+  }
+
+  /** `live`: without the canaries that are due or live. */
   async function one (queue: Queue, rows: readonly WorkerRow[], live: number): Promise<Wanted> {
     const atMs = clock.ms()
     const consuming = rows.filter((row) => (row.queues[queue] ?? 0) > 0)
     const rates = consuming.flatMap((row) => row.rates?.[queue] ?? [])
     const perS = rates.reduce((sum, rate) => sum + rate.endsPerS, 0)
     if (perS > 0) runS.set(queue, rates.reduce((sum, rate) => sum + rate.meanRunMs * rate.endsPerS, 0) / perS / 1000)
-    const backlog = await load.due(queue, clock.now()) + live
+    const backlog = Math.max(0, await load.due(queue, clock.now()) + live)
     const arrivalsPerS = arrivalsOf(perS, { backlog, atMs }, before.get(queue))
     before.set(queue, { backlog, atMs })
     return wantedOf({
@@ -39,16 +48,18 @@ export function createScaling ({ load, workers, clock, isGone, queues }: Parts):
       meanRunS: runS.get(queue) ?? unknownRunS,
       arrivalsPerS,
       backlog,
+      drainS,
       concurrency: rhythms[queue].concurrency,
-      isDueSoon: backlog > 0 || await load.isDueUntil(queue, new Date(atMs + soonMs)),
+      isDueSoon: backlog > 0 || await isDueSoon(queue, atMs),
       current: consuming.length
     })
   }
 
   async function evaluate (): Promise<Wanted[]> {
-    const [all, live] = await Promise.all([workers.list(), load.live()])
+    const [all, live, canaries] = await Promise.all([workers.list(), load.live(), load.canaries(clock.now())])
     const living = all.filter((row) => !isGone(row) && clock.ms() - row.seenAt.getTime() < livingMs)
-    return await Promise.all(queues().map(async (queue) => await one(queue, living, live.get(queue) ?? 0)))
+    return await Promise.all(queues().map(async (queue) =>
+      await one(queue, living, (live.get(queue) ?? 0) - (canaries.get(queue) ?? 0))))
   }
 
   return async () => {

@@ -13,6 +13,7 @@ export interface Config {
   version: string
   logLevel: string
   metricsPort: number
+  metricsHost: string
   dataDir: string
   scratchDir: string
   domains: readonly Domain[]
@@ -41,8 +42,10 @@ export interface Config {
   media: { scanner: 'clamd' | 'none' }
   jobs: {
     partitions: number
+    /** In what time the scaling signal wants a backlog to be gone. */
+    drainS: number
     /** How long a worker that ends waits for its runs. */
-    drainMs: number
+    shutdownMs: number
     /** Null: backups are refused. */
     backupKey: Buffer | null
     /** A folder, or `storage`. */

@@ -27,6 +27,11 @@ export const envVariables = [
     description: 'Port of a worker for health and metrics; 0 takes any free one',
     default: '0', isInteger: { min: 0, max: 65535 }
   },
+  {
+    name: 'METRICS_HOST',
+    description: 'Address that the port of a worker listens on, which has no authentication: private networks only',
+    default: '127.0.0.1'
+  },
   { name: 'HTTP_HOST', description: 'Address the server listens on', default: '127.0.0.1' },
   {
     name: 'HTTP_PORT',
@@ -145,6 +150,11 @@ export const envVariables = [
   { name: 'JOBS_PARTITIONS', description: 'Partitions of the queues', default: '1', isInteger: { min: 1, max: 256 } },
   {
     name: 'JOBS_DRAIN_S',
+    description: 'Seconds in which the scaling signal wants a backlog to be gone; fewer ask for more workers',
+    default: '60', isInteger: { min: 1, max: 86_400 }
+  },
+  {
+    name: 'JOBS_SHUTDOWN_S',
     description: 'Seconds that a worker which is told to end waits for its runs',
     default: '20', isInteger: { min: 0, max: 3600 }
   },

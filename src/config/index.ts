@@ -63,6 +63,7 @@ function build (values: Values, problems: string[]): Config {
     version: productVersion(),
     logLevel: values.LOG_LEVEL,
     metricsPort: Number(values.METRICS_PORT),
+    metricsHost: values.METRICS_HOST,
     dataDir: resolve(values.DATA_DIR),
     scratchDir: values.SCRATCH_DIR === '' ? join(resolve(values.DATA_DIR), 'scratch') : resolve(values.SCRATCH_DIR),
     domains: readDomains(values.DOMAINS, problems),
@@ -93,7 +94,8 @@ function build (values: Values, problems: string[]): Config {
     media: { scanner: (values.MEDIA_SCANNER === '' ? 'none' : values.MEDIA_SCANNER) as 'clamd' | 'none' },
     jobs: {
       partitions: Number(values.JOBS_PARTITIONS),
-      drainMs: Number(values.JOBS_DRAIN_S) * 1000,
+      drainS: Number(values.JOBS_DRAIN_S),
+      shutdownMs: Number(values.JOBS_SHUTDOWN_S) * 1000,
       backupKey: values.BACKUP_KEY === '' ? null : parseSecretKey('BACKUP_KEY', values.BACKUP_KEY, problems),
       backupStore: readBackupStore(values),
       logDir: values.LOG_DIR === '' ? '' : resolve(values.LOG_DIR)

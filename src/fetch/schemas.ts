@@ -52,7 +52,8 @@ export const NewDownloadSchema = Type.Object({
   expect: Type.Optional(Type.Object({
     sha256: Type.Optional(Sha256), bytes: Type.Optional(Bytes), type: Type.Optional(ContentType)
   }, { additionalProperties: false })),
-  name: Type.Optional(Type.String({ maxLength: 255 }))
+  name: Type.Optional(Type.String({ maxLength: 255 })),
+  maxBytes: Type.Optional(Type.Integer({ minimum: 1, description: 'A larger file is refused, as soon as that shows' }))
 }, { $id: 'NewDownload', additionalProperties: false })
 export type NewDownload = Static<typeof NewDownloadSchema>
 

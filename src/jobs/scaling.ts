@@ -7,6 +7,8 @@ export interface Load {
   arrivalsPerS: number
   /** Runs that are due or at work, as far as more workers would help them. */
   backlog: number
+  /** In what time the backlog shall be gone. */
+  drainS: number
   /** Places of one process. */
   concurrency: number
   /** Something becomes due within two minutes. */
@@ -19,14 +21,13 @@ export interface Load {
 export interface Wanted { queue: Queue, required: number, current: number, reason: string }
 
 export const soonMs = 120_000
-const drainS = 60
 /** Places that are used at most, so that a peak finds some. */
 const usable = 0.8
 const mostProcesses = 256
 
-/** The signal of `jobs.md` 4.8: what comes in, and what waits over a minute, must find places. */
+/** The signal of `jobs.md` 4.8: what comes in, and the backlog over `drainS`, must find places. */
 export function wantedOf (load: Load): Wanted {
-  const { queue, meanRunS, arrivalsPerS, backlog, concurrency, isDueSoon, current } = load
+  const { queue, meanRunS, arrivalsPerS, backlog, drainS, concurrency, isDueSoon, current } = load
   if (backlog === 0 && arrivalsPerS === 0) {
     return isDueSoon
       ? { queue, required: 1, current, reason: 'a run is due within 2 min' }

@@ -17,5 +17,9 @@ export const advanceRun = defineJob({
 })
 
 export const sendEmail = defineJob({
-  name: 'notifications.send-email', queue: 'mail', data: Type.Object({ workspaceId, messageId: Id }, closed)
+  name: 'notifications.send-email',
+  queue: 'mail',
+  data: Type.Object({ workspaceId, messageId: Id }, closed),
+  // All mails wait together for the one server.
+  target: () => 'smtp'
 })

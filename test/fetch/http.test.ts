@@ -191,3 +191,17 @@ t.test('whoever asked for a transfer watches it to its end', async (t) => {
   t.ok(seen.some(({ rate, state }) => state === 'downloading' && rate > 0))
   await drain(app)
 })
+
+t.test('who asks says how large the file may be', async (t) => {
+  web.file('/large', randomBytes(10_001))
+  const ask = async (maxBytes: number) => await call('/downloads', {
+    method: 'POST', payload: { url: `${web.origin}/large`, purpose: 'other', maxBytes }
+  })
+  t.match(await ask(0), { status: 400 })
+  for (const [maxBytes, ended] of [[10_000, ['failed', 'fetch.too_large']], [10_001, ['done', null]]] as const) {
+    const { body: { id } } = await ask(maxBytes)
+    await drain(app)
+    const { body } = await call(`/downloads/${id}`)
+    t.same([body.state, body.errorCode], ended)
+  }
+})

@@ -19,6 +19,11 @@ async function operator (app: TestApp): Promise<{ authorization: string }> {
   return { authorization: `Bearer ${fresh.json<{ accessToken: string }>().accessToken}` }
 }
 
+interface ShownQueue { name: string, readOnlyMode: boolean, jobs: Array<{ externalUrl: { href: string } }> }
+
+const linkOf = (queues: readonly ShownQueue[]): string =>
+  queues.find(({ name }) => name === 'fast')?.jobs[0]?.externalUrl.href ?? ''
+
 test('board: an operator opens it with a cookie, it shows the queues and asks nobody else', async (t) => {
   const app = await build(t, { role: 'both' })
   const url = '/v1/jobs/board-sessions'
@@ -52,11 +57,13 @@ test('board: an operator opens it with a cookie, it shows the queues and asks no
     t.match([file.statusCode, file.headers['content-type']], [200, /javascript/])
   }
   const shown = await app.inject({ url: '/board/api/queues?activeQueue=fast&status=completed&page=1', cookies })
-  const { queues } = shown.json<{ queues: Array<{ name: string, readOnlyMode: boolean, jobs: object[] }> }>()
+  const { queues } = shown.json<{ queues: ShownQueue[] }>()
   t.ok(queues.every(({ readOnlyMode }) => readOnlyMode))
   t.match(queues.find(({ name }) => name === 'fast')?.jobs[0], {
-    data: { r: /^[0-9a-f-]{36}$/ }, externalUrl: { href: /^\/v1\/jobs\/runs\// }
+    data: { r: /^[0-9a-f-]{36}$/ }, externalUrl: { href: /^\/console\/work\/runs\/[0-9a-f-]{36}$/ }
   }, 'ids, and where the run is')
+  const run = await app.inject({ url: linkOf(queues), headers: { accept: 'text/html' } })
+  t.match([run.statusCode, run.headers['content-type']], [200, /html/], 'a page that a browser may open')
   const origin = { origin: 'http://localhost:80', 'sec-fetch-site': 'same-origin' }
   for (const method of ['PUT', 'POST', 'DELETE', 'PATCH'] as const) {
     const answer = await app.inject({ method, url: '/board/api/queues/fast/pause', cookies, headers: origin })

@@ -127,7 +127,7 @@ test('partitions: the commit wakes the keeper of its workspace in another proces
 })
 
 const load: Load = {
-  queue: 'fast', meanRunS: 0.5, arrivalsPerS: 10, backlog: 0, concurrency: 50, isDueSoon: false, current: 1
+  queue: 'fast', meanRunS: 0.5, arrivalsPerS: 10, backlog: 0, drainS: 60, concurrency: 50, isDueSoon: false, current: 1
 }
 
 test('scaling: the signal follows its formula and gives its reason', async (t) => {
@@ -137,6 +137,8 @@ test('scaling: the signal follows its formula and gives its reason', async (t) =
     [{}, 1, /10\.0\/s come in/],
     // 0.5 s x (10/s + 6000 / 60 s) / (50 x 0.8) = 1.375
     [{ backlog: 6000 }, 2, /^6000 at work/],
+    // The same in ten seconds: 0.5 s x (10/s + 600/s) / 40 = 7.6
+    [{ backlog: 6000, drainS: 10 }, 8, /^6000 at work/],
     [{ queue: 'video', concurrency: 1, meanRunS: 60, arrivalsPerS: 0.1, backlog: 12 }, 23, /60\.000 s each/],
     [{ backlog: 100_000, meanRunS: 30, concurrency: 1 }, 256, /would be needed/]
   ]

@@ -21,6 +21,10 @@ t.test('an environment that says little is complete', async (t) => {
   t.match(
     config, { http: { host: '127.0.0.1', port: 7300 }, mongo: { database: 'switchyard' }, mail: { driver: 'capture' } }
   )
+  t.match(config, { metricsHost: '127.0.0.1', jobs: { drainS: 60, shutdownMs: 20_000 } })
+  t.match(
+    loadConfig({ ...good, JOBS_DRAIN_S: '30', JOBS_SHUTDOWN_S: '5' }), { jobs: { drainS: 30, shutdownMs: 5000 } }
+  )
   t.ok(Object.isFrozen(config.http))
   t.equal(config.domains.length, 5)
 })

@@ -14,10 +14,11 @@ export async function buildBoard ({ queues }: BoardQueues, basePath: string): Pr
       readOnlyMode: true,
       allowRetries: false,
       prefix: label,
-      // The delivery holds an id and nothing else: what the run is stands in the store.
+      // The delivery holds an id and nothing else: what the run is stands in the store. A link sends no bearer token:
+      // it leads to the page of the console that reads the REST view.
       externalJobUrl: ({ data }) => {
         const { r = '' } = data as { r?: string }
-        return { displayText: `run ${r}`, href: `/v1/jobs/runs/${encodeURIComponent(r)}` }
+        return { displayText: `run ${r}`, href: `/console/work/runs/${encodeURIComponent(r)}` }
       }
     })),
     // It names the interface of its own copy of the same package.

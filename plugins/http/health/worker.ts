@@ -5,10 +5,13 @@ import type { FastifyInstance } from 'fastify'
 import { answerHealth, type HealthPath } from './answers.ts'
 import { createProbe } from './checks.ts'
 
-/** Readies a worker and opens its small port on loopback, closed with the app: health, `/metrics`, `/scaling`. */
+/**
+ * Readies a worker and opens its small port, closed with the app: health, `/metrics`, `/scaling`, for anybody. Answers
+ * the address under which this machine does.
+ */
 export async function startWorkerHealth (
-  app: FastifyInstance, port: number
-): Promise<number> {
+  app: FastifyInstance, { host, port }: { host: string, port: number }
+): Promise<string> {
   const probe = createProbe(app.healthChecks, app.log)
   const state = { isReady: true, isDraining: false }
   const server = createServer((request, response) => {
@@ -36,10 +39,16 @@ export async function startWorkerHealth (
   })
   await app.ready()
   server.unref()
-  server.listen(port, '127.0.0.1')
+  server.listen(port, host)
   await once(server, 'listening')
   await probe.start()
-  return (server.address() as AddressInfo).port
+  return urlOf(server.address() as AddressInfo)
+}
+
+/** A wildcard is no address to call. */
+function urlOf ({ address, family, port }: AddressInfo): string {
+  if (family === 'IPv6') return `http://[${address === '::' ? '::1' : address}]:${port}`
+  return `http://${address === '0.0.0.0' ? '127.0.0.1' : address}:${port}`
 }
 
 function sendJson (response: ServerResponse, type: string, body: object, status = 200): void {

@@ -8,7 +8,7 @@ export interface CanaryRow { id: string, queue: Queue, state: RunState, isEnded:
 const ended: readonly RunState[] = ['done', 'dead', 'cancelled', 'expired', 'skipped']
 // The index of keys: a few of each queue are kept.
 export const canaryName = 'jobs.run-canary'
-const canary = { workspaceId: '', name: canaryName, key: { $exists: true } }
+export const canary = { workspaceId: '', name: canaryName, key: { $exists: true } }
 
 export type CanaryRepository = ReturnType<typeof createCanaryRepository>
 

@@ -1,6 +1,8 @@
 import type { Db } from 'mongodb'
 import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
+import type { ScheduleRow } from '../schedules/row.ts'
+import { canary, canaryName } from './canaries.ts'
 
 /** More are not counted: the answer is the same. */
 const most = 100_000
@@ -18,8 +20,8 @@ export type LoadRepository = ReturnType<typeof createLoadRepository>
 /** How much work there is (P: of all workspaces); every answer comes from an index and is bounded. */
 export function createLoadRepository (db: Db) {
   const rows = db.collection<RunRow>('jobs.runs')
-  const waiting = (queue: Queue, until: Date) =>
-    ({ state: 'pending' as const, queue, lane: allLanes, heldBy: helped, runAt: { $lte: until } })
+  const pendingUntil = (until: Date) => ({ state: 'pending' as const, heldBy: helped, runAt: { $lte: until } })
+  const waiting = (queue: Queue, until: Date) => ({ ...pendingUntil(until), queue, lane: allLanes })
 
   return {
     /** Due runs that another worker could take, at most 100,000. */
@@ -27,8 +29,25 @@ export function createLoadRepository (db: Db) {
       return await rows.countDocuments(waiting(queue, now), { limit: most })
     },
 
+    /** Whether a run is due by then that is no canary. */
     async isDueUntil (queue: Queue, until: Date): Promise<boolean> {
-      return await rows.findOne(waiting(queue, until), { projection: { _id: 1 } }) !== null
+      const work = { ...waiting(queue, until), name: { $ne: canaryName } }
+      return await rows.findOne(work, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Whether a slot of a schedule of these jobs is due by then: before it there is no run. */
+    async isSlotDueUntil (jobs: readonly string[], until: Date): Promise<boolean> {
+      const soon = { isEnabled: true, nextSlotAt: { $lte: until }, job: { $in: [...jobs] } }
+      return await db.collection<ScheduleRow>('jobs.schedules').findOne(soon, { projection: { _id: 1 } }) !== null
+    },
+
+    /** Canaries among those that are due or live, by queue: no worker is started for one. */
+    async canaries (now: Date): Promise<Map<string, number>> {
+      const counts = await rows.aggregate<{ _id: string, count: number }>([
+        { $match: { ...canary, $or: [{ isLive: true }, pendingUntil(now)] } },
+        { $group: { _id: '$queue', count: { $sum: 1 } } }
+      ]).toArray()
+      return new Map(counts.map(({ _id, count }) => [_id, count]))
     },
 
     /** Runs that are published or at work, by queue. */
