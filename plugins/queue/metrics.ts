@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { RunRow } from '../../src/jobs/index.ts'
+import { createDeathMetrics } from './death-metrics.ts'
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
@@ -35,6 +36,7 @@ export function createQueueMetrics (metrics: Registry) {
   })
   const lag = new Gauge({ name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run', registers })
 
+  const deaths = createDeathMetrics(metrics)
   const batch = new Histogram({
     name: 'switchyard_jobs_relay_batch', help: 'Runs handed to Redis in one pass', labelNames: ['queue'],
     buckets: [1, 3, 10, 30, 100, 300, 1000, 3000], registers
@@ -46,6 +48,7 @@ export function createQueueMetrics (metrics: Registry) {
       batch.observe({ queue }, count)
     },
     started ({ queue, lane, runAt, startedAt }: RunRow): void {
+      deaths.expect(queue)
       if (startedAt !== undefined) {
         wait.observe(
           { queue, lane }, Math.max(0, startedAt.getTime() - runAt.getTime()) / 1000
@@ -56,6 +59,7 @@ export function createQueueMetrics (metrics: Registry) {
       outcomes.inc({ queue, lane, class: cause })
       run.observe({ queue, lane }, (performance.now() - startedMs) / 1000)
     },
+    died: deaths.died,
     superseded: (count: number) => { superseded.inc(count) },
     crashed: () => { crashes.inc() },
     solo: () => { solo.inc() },

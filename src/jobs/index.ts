@@ -14,9 +14,11 @@ export { createBatches } from './batches.ts'
 export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
 export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
-export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
+export {
+  canaryEveryMs, canaryFailed, canaryProblem, createCanaries, lateQueues, runCanary, usedQueues
+} from './canary.ts'
 export { createClaimChecks, type ClaimCheckService } from './claim-checks.ts'
-export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
+export { RunAborted, WaitSignal, classify, judge, type Cause, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'

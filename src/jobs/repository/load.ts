@@ -81,6 +81,22 @@ export function createLoadRepository (db: Db) {
       return await db.collection('jobs.letters').countDocuments({ state: 'open' }, { limit: most })
     },
 
+    /** When the run of the oldest open letter died. */
+    async oldestLetterAt (): Promise<Date | undefined> {
+      const [oldest] = await db.collection<{ state: 'open', failedAt: Date }>('jobs.letters')
+        // A partial index is used where its first field is asked for.
+        .find({ state: 'open', failedAt: { $gt: new Date(0) } }, { projection: { failedAt: 1 } })
+        .sort({ failedAt: 1 }).limit(1).toArray()
+      return oldest?.failedAt
+    },
+
+    /** Whether the last backup that ended has failed, also later at its proof; undefined: none has ended yet. */
+    async hasBackupFailed (): Promise<boolean | undefined> {
+      const [last] = await db.collection<{ _id: string, state: string, endedAt?: Date }>('jobs.backups')
+        .find({ endedAt: { $exists: true } }, { projection: { state: 1 } }).sort({ _id: -1 }).limit(1).toArray()
+      return last === undefined ? undefined : last.state === 'failed'
+    },
+
     /** When the last backup began that was restored and compared. */
     async provenAt (): Promise<Date | undefined> {
       const [last] = await db.collection<{ startedAt: Date }>('jobs.backups')

@@ -1,0 +1,144 @@
+// What is measured of the work, and that the rules of Prometheus in deploy/alerts can see it.
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { Type } from 'typebox'
+import { createMeasure } from '../../plugins/queue/watching.ts'
+import { createLoadRepository } from '../../src/jobs/index.ts'
+import { defineErrors, defineJob, uuidv7 } from '../../src/kernel/index.ts'
+import { dropPlace, newPlace, rig, until, type RigOptions } from './rig.ts'
+
+const dayMs = 86_400_000
+const TestError = defineErrors('test', { wrong: { kind: 'conflict', message: 'It is wrong.' } })
+const stumble = defineJob({
+  name: 'test.stumble',
+  queue: 'fast',
+  data: Type.Object({ n: Type.Integer(), isDeadly: Type.Boolean() }, { additionalProperties: false })
+})
+const declared = { jobs: [stumble] }
+
+function bind (app: FastifyInstance): void {
+  app.handleJob(stumble, async ({ run: { data: { isDeadly } }, attempt }) => {
+    if (isDeadly) throw TestError.wrong()
+    if (attempt === 0) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
+  })
+}
+
+async function start (t: Test, options: Omit<RigOptions, 'place'>): Promise<FastifyInstance> {
+  const place = newPlace()
+  const app = await rig({ place, declared, ...options.role === 'server' ? {} : { bind }, ...options })
+  t.teardown(async () => {
+    await app.close()
+    await dropPlace(place)
+  })
+  return app
+}
+
+/** Values by label, of the name without its prefix; the role is in every one of them. */
+async function valuesOf ({ metrics }: FastifyInstance, name: string): Promise<Record<string, number>> {
+  const text = await metrics.getSingleMetricAsString(`switchyard_jobs_${name}`)
+  return Object.fromEntries([...text.matchAll(/^switchyard_jobs_[a-z_]+(?:\{(.*)\})? (\S+)$/gm)].map(
+    ([, labels = '', value]) => [labels.replace(/,?role="[a-z]+"/, ''), Number(value)]))
+}
+
+const add = async ({ tx, jobs }: FastifyInstance, items: ReadonlyArray<{ n: number, isDeadly: boolean }>) =>
+  await tx(async (session) => await jobs.addMany(
+    session, stumble, items.map((data) => ({ data, options: { workspaceId: 'w' } }))))
+
+t.test('what nobody knows has no value: no backup was proven, no letter is open, another one watches', async (t) => {
+  const app = await start(t, { role: 'server' })
+  const { measure, clear } = createMeasure(app)
+  const known = ['letters_open', 'letters_oldest_seconds', 'backup_proven_age_seconds', 'backup_failed']
+  const values = async () => Object.fromEntries(await Promise.all(known.map(async (name) =>
+    [name, (await valuesOf(app, name))['']])))
+  const nothing = Object.fromEntries(known.map((name) => [name, undefined]))
+  t.same(await values(), nothing, 'before it looked')
+  await measure()
+  t.same(await values(), { ...nothing, letters_open: 0 })
+
+  const ago = (ms: number) => new Date(app.clock.ms() - ms)
+  const backup = (state: string, ms: number) => ({
+    _id: uuidv7(app.clock.ms() - ms), state, startedAt: ago(ms), ...(state === 'begun' ? {} : { endedAt: ago(ms) })
+  })
+  const backups = app.db.collection<{ _id: string }>('jobs.backups')
+  await backups.insertMany([backup('proven', 9 * dayMs), backup('failed', 2 * dayMs)])
+  await app.db.collection<{ _id: string }>('jobs.letters').insertMany([
+    { _id: 'a', state: 'open', failedAt: ago(2 * dayMs) }, { _id: 'b', state: 'open', failedAt: ago(1000) },
+    { _id: 'c', state: 'discarded', failedAt: ago(9 * dayMs) }
+  ] as never[])
+  // As it stands from its first moment, before it ends.
+  await backups.insertOne({ ...backup('begun', 0), state: 'failed' } as never)
+  await measure()
+  const then = await values()
+  t.match(then, { letters_open: 2, backup_failed: 1 }, 'the one at work has not failed yet')
+  t.equal(Math.round((then['backup_proven_age_seconds'] ?? 0) / 86_400), 9)
+  t.equal(Math.round((then['letters_oldest_seconds'] ?? 0) / 86_400), 2, 'what is closed is not old')
+  await backups.insertOne(backup('written', 0))
+  await measure()
+  t.match(await values(), { backup_failed: 0 }, 'a later one went well')
+  clear()
+  t.same(await values(), nothing, 'another process has the lease')
+})
+
+t.test('the oldest open letter is one step of an index', async (t) => {
+  const app = await start(t, { role: 'server' })
+  await app.db.collection('jobs.letters').insertMany(Array.from({ length: 500 }, (_, n) => (
+    { state: n % 2 === 0 ? 'open' : 'discarded', failedAt: new Date(1_000_000 - n) })))
+  await app.db.command({ profile: 2 })
+  t.same(await createLoadRepository(app.db).oldestLetterAt(), new Date(1_000_000 - 498))
+  await app.db.command({ profile: 0 })
+  const asked = await app.db.collection('system.profile')
+    .find({ ns: `${app.db.databaseName}.jobs.letters`, op: 'query' }).toArray()
+  t.match(asked, [{ keysExamined: 1, docsExamined: 1 }])
+})
+
+t.test('a canary that did not come back is seen, by queue', async (t) => {
+  const app = await start(t, { role: 'server' })
+  const { measure } = createMeasure(app)
+  const canary = (queue: string, state: string, ms: number) => ({
+    _id: uuidv7(app.clock.ms() - ms), workspaceId: '', name: 'jobs.run-canary', key: `canary:${queue}`, queue, state,
+    createdAt: new Date(app.clock.ms() - ms)
+  })
+  await app.db.collection<{ _id: string }>('jobs.runs').insertMany([
+    canary('fast', 'done', 200_000), canary('mail', 'published', 130_000), canary('bulk', 'pending', 110_000)
+  ])
+  await measure()
+  t.same(await valuesOf(app, 'canary_missed'), { 'queue="fast"': 0, 'queue="mail"': 1, 'queue="bulk"': 0 })
+})
+
+t.test('a death counts once, a new kind of them too, and a retry that succeeds not at all', async (t) => {
+  const app = await start(t, {})
+  t.same(await valuesOf(app, 'letter_groups_total'), { '': 0 })
+  await add(app, [{ n: 1, isDeadly: false }, { n: 2, isDeadly: true }])
+  const ended = (state: string) => async () => await app.db.collection('jobs.runs').countDocuments(
+    { name: stumble.name, state }) > 0
+  await until('dead', ended('dead'))
+  await until('done after a retry', ended('done'), 30_000)
+  const dead = await valuesOf(app, 'dead_total')
+  t.equal(dead['queue="fast",class="permanent"'], 1)
+  t.equal(dead['queue="fast",class="transient"'], 0, 'told before the first')
+  t.match(await valuesOf(app, 'outcomes_total'), { 'queue="fast",lane="default",class="transient"': 1 })
+  await add(app, [{ n: 3, isDeadly: true }])
+  await until('both', async () => (await valuesOf(app, 'dead_total'))['queue="fast",class="permanent"'] === 2)
+  t.same(await valuesOf(app, 'letter_groups_total'), { '': 1 }, 'the second is of a kind that is open already')
+})
+
+t.test('no rule asks for a figure or a label that a worker does not have', async (t) => {
+  const { metrics } = await start(t, {})
+  const folder = join(import.meta.dirname, '../../deploy/alerts')
+  const rules = globSync('*.yml', { cwd: folder }).map((file) => readFileSync(join(folder, file), 'utf8')).join('\n')
+  const asked = new Set([...rules.matchAll(/switchyard_[a-z_]+?(?=_bucket\b|[^a-z_])/g)].map(([name]) => name))
+  t.ok(asked.size > 12)
+  const missing = [...asked].filter((name) => metrics.getSingleMetric(name) === undefined)
+  t.same(missing, [])
+  for (const rule of rules.split(/^ +- alert: /m).slice(1)) {
+    const [name = ''] = rule.split('\n', 1)
+    const labels = new Set([...rule.matchAll(/switchyard_[a-z_]+?(?=_bucket\b|[^a-z_])/g)].flatMap(([metric]) =>
+      (metrics.getSingleMetric(metric) as unknown as { labelNames: string[] }).labelNames))
+    const used = [
+      ...rule.matchAll(/by \((\w+)\)/g), ...rule.matchAll(/[{,](\w+)=/g), ...rule.matchAll(/\$labels\.(\w+)/g)
+    ].flatMap(([, label]) => label === undefined || label === 'le' ? [] : [label])
+    t.same(used.filter((label) => !labels.has(label)), [], name)
+  }
+})
