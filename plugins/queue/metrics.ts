@@ -34,8 +34,9 @@ export function createQueueMetrics (metrics: Registry) {
   const dropped = new Counter({
     name: 'switchyard_jobs_dropped_total', help: 'Lossy jobs that Redis did not take', registers
   })
-  const lag = new Gauge({ name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run', registers })
-
+  const lag = new Gauge({
+    name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run that nothing holds', registers
+  })
   const deaths = createDeathMetrics(metrics)
   const batch = new Histogram({
     name: 'switchyard_jobs_relay_batch', help: 'Runs handed to Redis in one pass', labelNames: ['queue'],

@@ -93,6 +93,40 @@ t.test('the oldest open letter is one step of an index', async (t) => {
   t.match(asked, [{ keysExamined: 1, docsExamined: 1 }])
 })
 
+t.test('a run that something holds is not late, however long it waits', async (t) => {
+  const app = await start(t, { role: 'server' })
+  const { now } = app.clock
+  const runs = app.db.collection<{ _id: string }>('jobs.runs')
+  const lag = app.healthChecks.list().find(({ name }) => name === 'outbox')
+  const pending = (heldBy: string | null, n: number) => ({
+    state: 'pending', queue: 'mail', lane: 'bulk', workspaceId: `w${n % 20}`, heldBy,
+    runAt: new Date(now().getTime() - 3_600_000 + n), slot: n % 1024
+  })
+  const held = ['paused', 'target', 'resource', 'no_worker', 'serial']
+  await runs.insertMany(Array.from({ length: 2000 }, (_, n) => pending(held[n % held.length] ?? null, n)) as never[])
+  await lag?.check()
+  t.same(await valuesOf(app, 'lag_seconds'), { '': 0 })
+
+  await runs.insertOne({ ...pending(null, 7), runAt: new Date(now().getTime() - 90_000) } as never)
+  await app.db.command({ profile: 2 })
+  await t.rejects(lag?.check() ?? Promise.resolve(), /waits since 9\d s/)
+  await app.db.command({ profile: 0 })
+  t.equal(Math.floor(((await valuesOf(app, 'lag_seconds'))[''] ?? 0) / 10), 9)
+  const asked = await app.db.collection('system.profile').find({ ns: `${app.db.databaseName}.jobs.runs` }).toArray()
+  t.equal(asked.length, 5, 'the oldest one, the queues, three lanes of the only one')
+  t.ok(asked.every(({ keysExamined }) => keysExamined <= 40), 'a step for each workspace, not for each run')
+  t.ok(asked.every(({ planSummary }) => /^(IXSCAN { runAt|DISTINCT_SCAN)/.test(planSummary)))
+  t.ok(asked.every(({ docsExamined }) => docsExamined <= 1))
+
+  await runs.insertOne({ ...pending(null, 8), runAt: new Date(now().getTime() - 7_200_000) } as never)
+  await app.db.collection('system.profile').drop()
+  await app.db.command({ profile: 2 })
+  await t.rejects(lag?.check() ?? Promise.resolve(), /waits since 72\d\d s/)
+  await app.db.command({ profile: 0 })
+  t.match(await app.db.collection('system.profile').find({ ns: `${app.db.databaseName}.jobs.runs` }).toArray(),
+    [{ keysExamined: 1, docsExamined: 1 }], 'one step where it is the oldest of all')
+})
+
 t.test('a canary that did not come back is seen, by queue', async (t) => {
   const app = await start(t, { role: 'server' })
   const { measure } = createMeasure(app)

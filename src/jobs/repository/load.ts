@@ -21,6 +21,21 @@ export function createLoadRepository (db: Db) {
   const waiting = (queue: Queue, until: Date) =>
     ({ state: 'pending' as const, queue, lane: allLanes, heldBy: helped, runAt: { $lte: until } })
 
+  async function oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
+    const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => {
+      // The first entry of each workspace: one step of the index for each, whatever its backlog.
+      const [first] = await rows.aggregate<{ runAt: Date }>([
+        { $match: { state: 'pending', queue, lane } },
+        { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
+        { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
+        { $match: { heldBy: null, runAt: { $lte: now } } },
+        { $group: { _id: null, runAt: { $min: '$runAt' } } }
+      ]).toArray()
+      return first === undefined ? [] : [{ queue, lane, runAt: first.runAt }]
+    })))
+    return found.flat()
+  }
+
   return {
     /** Due runs that another worker could take, at most 100,000. */
     async due (queue: Queue, now: Date): Promise<number> {
@@ -50,19 +65,19 @@ export function createLoadRepository (db: Db) {
     },
 
     /** Since when the oldest due run of each queue and lane waits that nothing holds. */
-    async oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
-      const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => {
-        // The first entry of each workspace: one step of the index for each, whatever its backlog.
-        const [first] = await rows.aggregate<{ runAt: Date }>([
-          { $match: { state: 'pending', queue, lane } },
-          { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
-          { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
-          { $match: { heldBy: null, runAt: { $lte: now } } },
-          { $group: { _id: null, runAt: { $min: '$runAt' } } }
-        ]).toArray()
-        return first === undefined ? [] : [{ queue, lane, runAt: first.runAt }]
-      })))
-      return found.flat()
+    oldest,
+
+    /**
+     * Since when the oldest due run waits that nothing holds: one that a worker could take. Where no held run is older,
+     * the index of times says it in one step; else the queues that have something waiting are looked through.
+     */
+    async oldestDue (now: Date): Promise<Date | undefined> {
+      const projection = { runAt: 1, heldBy: 1 }
+      const [first] = await rows.find({ state: 'pending', runAt: { $lte: now } }, { projection })
+        .sort({ runAt: 1 }).limit(1).toArray()
+      if (first === undefined || first.heldBy === null) return first?.runAt
+      const found = await oldest(await rows.distinct('queue', { state: 'pending' }), now)
+      return found.map(({ runAt }) => runAt).toSorted((a, b) => a.getTime() - b.getTime())[0]
     },
 
     /** Workspaces with the most live runs, the busiest first. */

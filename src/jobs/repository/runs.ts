@@ -73,13 +73,6 @@ export function createRunRepository (db: Db) {
         if (one !== null) return false
       }
       return true
-    },
-
-    /** Since when the oldest due run waits, and how many dead letters are open (P). */
-    async oldestDue (now: Date): Promise<Date | undefined> {
-      const [oldest] = await rows.find({ state: 'pending', runAt: { $lte: now } }, { projection: { runAt: 1 } })
-        .sort({ runAt: 1 }).limit(1).toArray()
-      return oldest?.runAt
     }
   }
 }
