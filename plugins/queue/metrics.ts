@@ -4,6 +4,9 @@ import { createDeathMetrics } from './death-metrics.ts'
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
+/** A lossy job is not due at a time. */
+export type StartedRun = Pick<RunRow, 'queue' | 'lane'> & Partial<Pick<RunRow, 'runAt' | 'startedAt'>>
+
 /** What is counted of the queues (`jobs.md` 4.8). */
 export function createQueueMetrics (metrics: Registry) {
   const registers = [metrics]
@@ -11,6 +14,10 @@ export function createQueueMetrics (metrics: Registry) {
   const released = new Counter({
     name: 'switchyard_jobs_released_total', help: 'Runs handed to Redis', labelNames: ['queue'], registers
   })
+  const arrivals = new Counter({
+    name: 'switchyard_jobs_arrivals_total', help: 'Runs that were added', labelNames, registers
+  })
+  const starts = new Counter({ name: 'switchyard_jobs_starts_total', help: 'Starts of runs', labelNames, registers })
   const outcomes = new Counter({
     name: 'switchyard_jobs_outcomes_total', help: 'Ended starts by class', labelNames: [
       ...labelNames, 'class'
@@ -48,9 +55,11 @@ export function createQueueMetrics (metrics: Registry) {
       released.inc({ queue }, count)
       batch.observe({ queue }, count)
     },
-    started ({ queue, lane, runAt, startedAt }: RunRow): void {
+    arrived (queue: string, lane: string, count: number): void { arrivals.inc({ queue, lane }, count) },
+    started ({ queue, lane, runAt, startedAt }: StartedRun): void {
       deaths.expect(queue)
-      if (startedAt !== undefined) {
+      starts.inc({ queue, lane })
+      if (runAt !== undefined && startedAt !== undefined) {
         wait.observe(
           { queue, lane }, Math.max(0, startedAt.getTime() - runAt.getTime()) / 1000
         )

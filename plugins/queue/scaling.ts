@@ -48,7 +48,8 @@ export function createScaling ({ load, workers, clock, isGone, queues }: Parts):
   async function evaluate (): Promise<Wanted[]> {
     const [all, live] = await Promise.all([workers.list(), load.live()])
     const living = all.filter((row) => !isGone(row) && clock.ms() - row.seenAt.getTime() < livingMs)
-    return await Promise.all(queues().map(async (queue) => await one(queue, living, live.get(queue) ?? 0)))
+    const liveOf = (queue: Queue): number => live.reduce((sum, of) => of.queue === queue ? sum + of.count : sum, 0)
+    return await Promise.all(queues().map(async (queue) => await one(queue, living, liveOf(queue))))
   }
 
   return async () => {

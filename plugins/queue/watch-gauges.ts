@@ -7,8 +7,8 @@ export function createWatchGauges (metrics: Registry) {
   }
 
   const gauges = {
-    live: gauge('live', 'Runs that are published or at work', ['queue']),
-    held: gauge('held', 'Waiting runs that something holds', ['queue', 'reason']),
+    live: gauge('live', 'Runs that are published or at work', ['queue', 'lane']),
+    held: gauge('held', 'Waiting runs that something holds', ['queue', 'lane', 'reason']),
     oldest: gauge('oldest_seconds', 'Age of the oldest due run that nothing holds', ['queue', 'lane']),
     busiest: gauge('busiest_live', 'Live runs of the ten busiest workspaces', ['workspace']),
     canaryMissed: gauge('canary_missed', '1 where the last canary was not done in two minutes', ['queue']),

@@ -70,8 +70,8 @@ export function createMeasure ({ db, clock, metrics, registry }: FastifyInstance
     if (hasFailed !== undefined) gauges.backupFailed.set(Number(hasFailed))
     for (const { queue } of latest) gauges.canaryMissed.set({ queue }, Number(late.has(queue)))
     for (const { workspaceId, count } of busiest) gauges.busiest.set({ workspace: workspaceId }, count)
-    for (const [queue, count] of live) gauges.live.set({ queue }, count)
-    for (const { queue, reason, count } of held) gauges.held.set({ queue, reason }, count)
+    for (const { count, ...labels } of live) gauges.live.set(labels, count)
+    for (const { count, ...labels } of held) gauges.held.set(labels, count)
     for (const { queue, lane, runAt } of oldest) gauges.oldest.set({ queue, lane }, ageS(runAt))
   }
 

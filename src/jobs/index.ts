@@ -1,4 +1,5 @@
 export { permissions } from './access.ts'
+export { arrivalsIn } from './arrivals.ts'
 export { createBacklogGuard, type BacklogGuard } from './backlog.ts'
 export { createFolderStore } from './backup/folder-store.ts'
 export { readManifest, type Manifest } from './backup/manifest.ts'

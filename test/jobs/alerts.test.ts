@@ -16,13 +16,17 @@ const stumble = defineJob({
   queue: 'fast',
   data: Type.Object({ n: Type.Integer(), isDeadly: Type.Boolean() }, { additionalProperties: false })
 })
-const declared = { jobs: [stumble] }
+const warm = defineJob({
+  name: 'test.warm-cache', queue: 'notify', data: Type.Object({}, { additionalProperties: false }), lossy: true
+})
+const declared = { jobs: [stumble, warm] }
 
 function bind (app: FastifyInstance): void {
   app.handleJob(stumble, async ({ run: { data: { isDeadly } }, attempt }) => {
     if (isDeadly) throw TestError.wrong()
     if (attempt === 0) throw Object.assign(new Error('reset'), { code: 'ECONNRESET' })
   })
+  app.handleJob(warm, async () => undefined)
 }
 
 async function start (t: Test, options: Omit<RigOptions, 'place'>): Promise<FastifyInstance> {
@@ -106,6 +110,9 @@ t.test('a run that something holds is not late, however long it waits', async (t
   await runs.insertMany(Array.from({ length: 2000 }, (_, n) => pending(held[n % held.length] ?? null, n)) as never[])
   await lag?.check()
   t.same(await valuesOf(app, 'lag_seconds'), { '': 0 })
+  await createMeasure(app).measure()
+  t.same(await valuesOf(app, 'held'), Object.fromEntries(held.map((reason) =>
+    [`queue="mail",lane="bulk",reason="${reason}"`, 400])))
 
   await runs.insertOne({ ...pending(null, 7), runAt: new Date(now().getTime() - 90_000) } as never)
   await app.db.command({ profile: 2 })
@@ -156,6 +163,40 @@ t.test('a death counts once, a new kind of them too, and a retry that succeeds n
   await add(app, [{ n: 3, isDeadly: true }])
   await until('both', async () => (await valuesOf(app, 'dead_total'))['queue="fast",class="permanent"'] === 2)
   t.same(await valuesOf(app, 'letter_groups_total'), { '': 1 }, 'the second is of a kind that is open already')
+})
+
+t.test('what arrives is counted once, however often it starts and whatever its way', async (t) => {
+  const app = await start(t, {})
+  const { tx, jobs } = app
+  const data = { n: 1, isDeadly: false }
+  const options = { workspaceId: 'w' }
+  const twice = async (more: object) => await tx(async (session) => {
+    for (const n of [1, 2]) await jobs.add(session, stumble, { ...data, n }, { ...options, ...more })
+  })
+  await tx(async (session) => await jobs.add(session, stumble, data, { ...options, key: 'once' }))
+  await tx(async (session) => await jobs.add(session, stumble, data, { ...options, key: 'once' }))
+  await twice({ lane: 'interactive' })
+  await twice({ lane: 'bulk', dedupe: { key: 'one', mode: 'latest' }, runAt: new Date(Date.now() + 3_600_000) })
+  await t.rejects(tx(async (session) => {
+    await jobs.add(session, stumble, data, options)
+    throw new Error('not committed')
+  }))
+  const counts = (lanes: object) => Object.fromEntries(Object.entries(lanes).map(([lane, count]) =>
+    [`queue="fast",lane="${lane}"`, count]))
+  const ofFast = async (name: string) => Object.fromEntries(
+    Object.entries(await valuesOf(app, name)).filter(([labels]) => labels.includes('fast')))
+  t.same(await ofFast('arrivals_total'), counts({ default: 1, interactive: 2, bulk: 1 }))
+  await until('each has succeeded after a retry', async () => await app.db.collection('jobs.runs')
+    .countDocuments({ name: stumble.name, state: 'done' }) === 3, 30_000)
+  t.same(await ofFast('starts_total'), counts({ default: 2, interactive: 4 }))
+  t.same(await ofFast('arrivals_total'), counts({ default: 1, interactive: 2, bulk: 1 }), 'a release is no arrival')
+
+  for (const lane of ['interactive', 'default', 'bulk'] as const) await jobs.addNow(warm, {}, { ...options, lane })
+  const lossy = Object.fromEntries(['interactive', 'default', 'bulk'].map((lane) =>
+    [`queue="notify",lane="${lane}",class="done"`, 1]))
+  await until('the lossy ones have ended', async () => Object.keys(await valuesOf(app, 'outcomes_total'))
+    .filter((labels) => labels.includes('notify')).length === 3)
+  t.match(await valuesOf(app, 'outcomes_total'), lossy)
 })
 
 t.test('no rule asks for a figure or a label that a worker does not have', async (t) => {

@@ -9,7 +9,9 @@ const allLanes = { $in: [...lanes] }
 const freeHolds: Array<string | null> = [null, 'no_worker']
 const helped = { $in: freeHolds }
 
-export interface HeldCount { queue: Queue, reason: string, count: number }
+export interface LiveCount { queue: Queue, lane: Lane, count: number }
+
+export interface HeldCount extends LiveCount { reason: string }
 
 export interface OldestOf { queue: Queue, lane: Lane, runAt: Date }
 
@@ -46,20 +48,21 @@ export function createLoadRepository (db: Db) {
       return await rows.findOne(waiting(queue, until), { projection: { _id: 1 } }) !== null
     },
 
-    /** Runs that are published or at work, by queue. */
-    async live (): Promise<Map<string, number>> {
-      const counts = await rows.aggregate<{ _id: string, count: number }>([
-        { $match: { isLive: true, queue: { $in: [...queues] } } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
+    /** Runs that are published or at work, by queue and lane. */
+    async live (): Promise<LiveCount[]> {
+      const counts = await rows.aggregate<{ _id: { queue: Queue, lane: Lane }, count: number }>([
+        { $match: { isLive: true, queue: { $in: [...queues] } } },
+        { $group: { _id: { queue: '$queue', lane: '$lane' }, count: { $sum: 1 } } }
       ]).toArray()
-      return new Map(counts.map(({ _id, count }) => [_id, count]))
+      return counts.map(({ _id, count }) => ({ ..._id, count }))
     },
 
-    /** Pending runs that are held, by queue and reason; of the first 100,000. */
+    /** Pending runs that are held, by queue, lane and reason; of the first 100,000. */
     async held (): Promise<HeldCount[]> {
-      const counts = await rows.aggregate<{ _id: { queue: Queue, reason: string }, count: number }>([
+      const counts = await rows.aggregate<{ _id: Omit<HeldCount, 'count'>, count: number }>([
         { $match: { state: 'pending', queue: { $in: [...queues] }, lane: allLanes, heldBy: { $gt: '' } } },
         { $limit: most },
-        { $group: { _id: { queue: '$queue', reason: '$heldBy' }, count: { $sum: 1 } } }
+        { $group: { _id: { queue: '$queue', lane: '$lane', reason: '$heldBy' }, count: { $sum: 1 } } }
       ]).toArray()
       return counts.map(({ _id, count }) => ({ ..._id, count }))
     },
