@@ -94,6 +94,7 @@ export default fp<QueueOptions>(async function queue (app, options) {
     })
   }
   app.addHook('onReady', async () => {
+    if (groups.includes('keeper') && standing.backupKey === null) log.warn('no backup can be written: set BACKUP_KEY')
     if (role === 'worker') {
       bindProjectors(app)
       bindings.check()
