@@ -199,10 +199,19 @@ t.test('what arrives is counted once, however often it starts and whatever its w
   t.match(await valuesOf(app, 'outcomes_total'), lossy)
 })
 
+t.test('a worker that keeps says once that it has no key for backups', async (t) => {
+  for (const [groups, count] of [[['keeper'], 1], [['io'], 0]] as const) {
+    const lines: string[] = []
+    await start(t, { groups, logLevel: 'warn', stream: { write (line) { lines.push(line) } } })
+    t.equal(lines.filter((line) => line.includes('BACKUP_KEY')).length, count)
+  }
+})
+
 t.test('no rule asks for a figure or a label that a worker does not have', async (t) => {
   const { metrics } = await start(t, {})
   const folder = join(import.meta.dirname, '../../deploy/alerts')
   const rules = globSync('*.yml', { cwd: folder }).map((file) => readFileSync(join(folder, file), 'utf8')).join('\n')
+  const docs = readFileSync(join(import.meta.dirname, '../../docs/jobs.md'), 'utf8')
   const asked = new Set([...rules.matchAll(/switchyard_[a-z_]+?(?=_bucket\b|[^a-z_])/g)].map(([name]) => name))
   t.ok(asked.size > 12)
   const missing = [...asked].filter((name) => metrics.getSingleMetric(name) === undefined)
@@ -215,5 +224,6 @@ t.test('no rule asks for a figure or a label that a worker does not have', async
       ...rule.matchAll(/by \((\w+)\)/g), ...rule.matchAll(/[{,](\w+)=/g), ...rule.matchAll(/\$labels\.(\w+)/g)
     ].flatMap(([, label]) => label === undefined || label === 'le' ? [] : [label])
     t.same(used.filter((label) => !labels.has(label)), [], name)
+    t.ok(docs.includes(`| \`${name}\` |`), `docs/jobs.md says what ${name} means`)
   }
 })
