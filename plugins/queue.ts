@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import {
-  JobsError, batchCompleted, batchSchemas, collections, createLeaseRepository, createRunReads, createRunRepository,
-  permissions, queueTopic, runTopic, type RunReads
+  JobsError, batchCompleted, batchSchemas, collections, createLeaseRepository, createLoadRepository, createRunReads,
+  createRunRepository, permissions, queueTopic, runTopic, type RunReads
 } from '../src/jobs/index.ts'
 import type { JobSender, Leases } from '../src/kernel/index.ts'
 import { decorateBinding } from './queue/binding.ts'
@@ -97,13 +97,14 @@ export default fp<QueueOptions>(async function queue (app, options) {
   addScale(app, { role, bindings, partitions, drainS, offline })
   if (offline) return
 
-  watchLag(app, { runs, metrics })
+  watchLag(app, { load: createLoadRepository(db), metrics })
   if (role === 'worker' && groups.length > 0) {
     consuming = await buildConsuming(app, {
       groups, bindings, partitions, codeVersion, waker, metrics, limits, own, leases, ticker: scheduling.lead
     })
   }
   app.addHook('onReady', async () => {
+    if (groups.includes('keeper') && standing.backupKey === null) log.warn('no backup can be written: set BACKUP_KEY')
     if (role === 'worker') {
       bindProjectors(app)
       bindings.check()

@@ -6,7 +6,9 @@ import type { Starts } from './claims.ts'
 import type { Executor } from './execute.ts'
 import type { Share } from './partitions.ts'
 import { createGate } from './gate.ts'
-import { LossyRetry, lossyBackoff, lossyName, lossyStarts, type LossyPayload } from './lossy.ts'
+import {
+  LossyRetry, laneOf, lossyBackoff, lossyName, lossyStarts, type LossyDelivery, type LossyPayload
+} from './lossy.ts'
 
 const kept = { age: 3600, count: 1000 }
 const silentMs = 15_000
@@ -21,7 +23,7 @@ interface Parts {
   share: Share
   starts: Starts
   executor: Executor
-  runLossy: (delivery: { id: string, payload: LossyPayload, attempt: number, queue: Queue }) => Promise<string>
+  runLossy: (delivery: LossyDelivery) => Promise<string>
   /** The worker stays silent whatever is done. */
   onSilent: () => void
   /** Has runs that were published so long ago delivered once more; how many there were. */
@@ -82,7 +84,8 @@ export function createConsumer (parts: Parts) {
 
   async function workLossy (job: Job<LossyPayload>): Promise<string> {
     try {
-      return await runLossy({ id: job.id ?? '', payload: job.data, attempt: job.attemptsMade, queue })
+      const { id = '', data: payload, attemptsMade: attempt, priority } = job
+      return await runLossy({ id, payload, attempt, queue, lane: laneOf(priority) })
     } catch (error) {
       if (error instanceof LossyRetry) throw error
       throw new UnrecoverableError(error instanceof Error ? error.message : String(error))

@@ -39,7 +39,11 @@ export interface ExecuteParts extends Omit<OutcomeParts, 'policyOf' | 'log'> {
   log: Log & { child?: (fields: object) => Log }
   boundOf: (name: string) => Bound | undefined
   places: RunPlaces
-  metrics: { started: (run: RunRow) => void, ended: (run: RunRow, cause: string, startedMs: number) => void }
+  metrics: {
+    started: (run: RunRow) => void
+    ended: (run: RunRow, cause: string, startedMs: number) => void
+    died: (run: RunRow, cause: string, death: { isNew: boolean }) => void
+  }
   jobs: JobSender
   needsOf: NeedRepository['statesOf']
   giveUpMs: number
@@ -122,6 +126,8 @@ export function createExecutor (parts: ExecuteParts) {
       const key = { id: run._id, fence: run.fence, claim: run.claim ?? '' }
       const ended = await attempt({ run, key }, { abort, onHandled })
       metrics.ended(run, ended.cause, startedMs)
+      // Here and not where it is buried: a solo child does that, whose figures nobody reads.
+      if (ended.death !== undefined) metrics.died(run, ended.cause, ended.death)
       return ended
     } finally {
       lost?.removeEventListener('abort', onLost)

@@ -5,7 +5,7 @@ import {
   JobsError, checkPayload, classify, judge, priorityOf, workspaceOf, type RunRow
 } from '../../src/jobs/index.ts'
 import {
-  currentContext, systemActor,
+  currentContext, lanes, systemActor,
   type JobContext, type JobDefinition, type JobSender, type Lane, type Log, type LossyOptions, type Tx
 } from '../../src/kernel/index.ts'
 import type { Bound } from './execute.ts'
@@ -108,6 +108,9 @@ function toDelivery (job: JobDefinition, data: unknown, options: LossyOptions) {
   }
 }
 
+/** The lane of a delivery, which says only how soon it goes. */
+export const laneOf = (priority: number): Lane => lanes.find((lane) => priorityOf[lane] === priority) ?? 'default'
+
 /** A start that failed and may be tried again; BullMQ asks the error how long to wait. */
 export class LossyRetry extends Error {
   override readonly name = 'LossyRetry'
@@ -130,18 +133,24 @@ interface RunParts {
   tx: Tx
   clock: { now: () => Date, ms: () => number }
   log: Log
-  ended: (run: Pick<RunRow, 'name' | 'queue' | 'lane'>, cause: string, startedMs: number) => void
+  metrics: {
+    started: (run: Place) => void
+    ended: (run: Place, cause: string, startedMs: number) => void
+  }
 }
 
-interface LossyDelivery { id: string, payload: LossyPayload, attempt: number, queue: RunRow['queue'] }
+type Place = Pick<RunRow, 'name' | 'queue' | 'lane'>
+
+export interface LossyDelivery extends Omit<Place, 'name'> { id: string, payload: LossyPayload, attempt: number }
 
 /** Runs lossy deliveries; the taxonomy of retries is the one of all runs, cut off after three starts. */
-export function createLossyRunner ({ boundOf, jobs, tx, clock, log, ended }: RunParts) {
-  return async ({ id, payload, attempt, queue }: LossyDelivery): Promise<string> => {
+export function createLossyRunner ({ boundOf, jobs, tx, clock, log, metrics }: RunParts) {
+  return async ({ id, payload, attempt, queue, lane }: LossyDelivery): Promise<string> => {
     const startedMs = performance.now()
     const { j: name, v, d, w: workspaceId, t: trace } = payload
     const bound = boundOf(name)
     if (bound === undefined || bound.version < v) throw new LossyRetry(5000, 'no handler of this version')
+    metrics.started({ name, queue, lane })
     const timer = AbortSignal.timeout(bound.policy.timeoutMs)
     try {
       const data = bound.read(v, d)
@@ -153,11 +162,11 @@ export function createLossyRunner ({ boundOf, jobs, tx, clock, log, ended }: Run
         onIgnored: () => undefined
       })
       if ('error' in settled) throw settled.error
-      ended({ name, queue, lane: 'default' }, 'done', startedMs)
+      metrics.ended({ name, queue, lane }, 'done', startedMs)
       return 'done'
     } catch (error) {
       const said = classify(error, clock.ms())
-      ended({ name, queue, lane: 'default' }, said.cause, startedMs)
+      metrics.ended({ name, queue, lane }, said.cause, startedMs)
       const verdict = judge(said, { attempt, conflicts: 0, hasSteps: false, timeouts: 0 }, bound.policy)
       if (error instanceof LossyRetry) throw error
       if (verdict.kind === 'again') throw new LossyRetry(Math.max(1, verdict.afterMs), said.code)

@@ -1,7 +1,11 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { RunRow } from '../../src/jobs/index.ts'
+import { createDeathMetrics } from './death-metrics.ts'
 
 const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+/** A lossy job is not due at a time. */
+export type StartedRun = Pick<RunRow, 'name' | 'queue' | 'lane'> & Partial<Pick<RunRow, 'runAt' | 'startedAt'>>
 
 /** What is counted of the queues (`jobs.md` 4.8). */
 export function createQueueMetrics (metrics: Registry) {
@@ -10,6 +14,10 @@ export function createQueueMetrics (metrics: Registry) {
   const released = new Counter({
     name: 'switchyard_jobs_released_total', help: 'Runs handed to Redis', labelNames: ['queue'], registers
   })
+  const arrivals = new Counter({
+    name: 'switchyard_jobs_arrivals_total', help: 'Runs that were added', labelNames, registers
+  })
+  const starts = new Counter({ name: 'switchyard_jobs_starts_total', help: 'Starts of runs', labelNames, registers })
   const outcomes = new Counter({
     name: 'switchyard_jobs_outcomes_total', help: 'Ended starts by class', labelNames: [
       ...labelNames, 'class'
@@ -33,8 +41,10 @@ export function createQueueMetrics (metrics: Registry) {
   const dropped = new Counter({
     name: 'switchyard_jobs_dropped_total', help: 'Lossy jobs that Redis did not take', registers
   })
-  const lag = new Gauge({ name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run', registers })
-
+  const lag = new Gauge({
+    name: 'switchyard_jobs_lag_seconds', help: 'Age of the oldest due run that nothing holds', registers
+  })
+  const deaths = createDeathMetrics(metrics)
   const batch = new Histogram({
     name: 'switchyard_jobs_relay_batch', help: 'Runs handed to Redis in one pass', labelNames: ['queue'],
     buckets: [1, 3, 10, 30, 100, 300, 1000, 3000], registers
@@ -45,8 +55,11 @@ export function createQueueMetrics (metrics: Registry) {
       released.inc({ queue }, count)
       batch.observe({ queue }, count)
     },
-    started ({ queue, lane, runAt, startedAt }: RunRow): void {
-      if (startedAt !== undefined) {
+    arrived (queue: string, lane: string, count: number): void { arrivals.inc({ queue, lane }, count) },
+    started ({ queue, lane, runAt, startedAt }: StartedRun): void {
+      deaths.expect(queue)
+      starts.inc({ queue, lane })
+      if (runAt !== undefined && startedAt !== undefined) {
         wait.observe(
           { queue, lane }, Math.max(0, startedAt.getTime() - runAt.getTime()) / 1000
         )
@@ -56,6 +69,7 @@ export function createQueueMetrics (metrics: Registry) {
       outcomes.inc({ queue, lane, class: cause })
       run.observe({ queue, lane }, (performance.now() - startedMs) / 1000)
     },
+    died: deaths.died,
     superseded: (count: number) => { superseded.inc(count) },
     crashed: () => { crashes.inc() },
     solo: () => { solo.inc() },

@@ -24,8 +24,14 @@ export interface OutcomeParts {
   onBuried: OnBuried
 }
 
-/** How a delivery ended, for the board. */
-export interface Ended { isDone: boolean, cause: string, code: string }
+/** How a delivery ended, for the board and for whoever counts. */
+export interface Ended {
+  isDone: boolean
+  cause: string
+  code: string
+  /** Its run is dead; `isNew`: no other letter of the same fingerprint was open. */
+  death?: { isNew: boolean }
+}
 
 /** A claimed run and the key of its start. */
 export interface Started { run: RunRow, key: StartKey }
@@ -95,17 +101,18 @@ export function createOutcomes (parts: OutcomeParts) {
       failedAt: last.endedAt,
       round: run.replays ?? 0
     }
+    let isNew = false
     const standing = await insistOnHeld(claims, key, async () => await starts.insist(async () =>
       await tx(async (session) => {
         const isMine = await claims.bury(session, key, letter, last)
-        if (isMine) await onBuried(session, run, letter)
+        isNew = isMine && await onBuried(session, run, letter)
         return isMine
       })))
     if (standing === 'cancelled') return await cancel(started)
     if (standing !== 'done') return { isDone: true, cause: 'superseded', code: '' }
     log.error({ err: error, run: run._id, job: run.name, class: cause, code, reason: message }, 'a run is dead')
     publish({ ...run, error: { class: cause, code, message } }, undefined, 'dead')
-    return { isDone: false, cause, code }
+    return { isDone: false, cause, code, death: { isNew } }
   }
 
   async function cancel ({ run, key }: Started): Promise<Ended> {

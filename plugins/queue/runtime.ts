@@ -55,7 +55,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   })
   const offCancel = onCancel(app.bus, executor.cancel)
   const offPoison = onPoison(app.bus, quarantine.add)
-  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, ended: counted.ended })
+  const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, metrics: counted })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
   const guard = createLoopGuard(consumers, log, () => {

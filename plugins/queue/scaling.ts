@@ -58,8 +58,9 @@ export function createScaling ({ load, workers, clock, drainS, isGone, queues, j
   async function evaluate (): Promise<Wanted[]> {
     const [all, live, canaries] = await Promise.all([workers.list(), load.live(), load.canaries(clock.now())])
     const living = all.filter((row) => !isGone(row) && clock.ms() - row.seenAt.getTime() < livingMs)
-    return await Promise.all(queues().map(async (queue) =>
-      await one(queue, living, (live.get(queue) ?? 0) - (canaries.get(queue) ?? 0))))
+    const liveOf = (queue: Queue): number =>
+      live.reduce((sum, of) => of.queue === queue ? sum + of.count : sum, -(canaries.get(queue) ?? 0))
+    return await Promise.all(queues().map(async (queue) => await one(queue, living, liveOf(queue))))
   }
 
   return async () => {

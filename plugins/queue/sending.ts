@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { createDedupeRepository, createJobSender, createRunRepository } from '../../src/jobs/index.ts'
+import { arrivalsIn, createDedupeRepository, createJobSender, createRunRepository } from '../../src/jobs/index.ts'
 import { createLossySender } from './lossy.ts'
 import type { QueueMetrics } from './metrics.ts'
 import { decorateTogether } from './parts.ts'
@@ -15,6 +15,12 @@ interface Parts {
 /** The sender of an app, and what must be closed of it. */
 export function buildSender (app: FastifyInstance, { homeOf, metrics, onAdded, wake }: Parts) {
   const { db, clock, log, redis, registry } = app
+  app.tx.join({
+    name: 'arrivals',
+    afterCommit (notes) {
+      for (const { queue, lane, count } of arrivalsIn(notes)) metrics.arrived(queue, lane, count)
+    }
+  })
   const isDeclared = (name: string): boolean => registry.jobs.has(name)
   const lossy = createLossySender({ redis, homeOf, isDeclared, onDropped: metrics.dropped, log })
   const port = createJobSender({

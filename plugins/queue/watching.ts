@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { Gauge } from 'prom-client'
 import {
-  canaryEveryMs, createCanaries, createCanaryRepository, createLoadRepository, createRunRepository, usedQueues
+  canaryEveryMs, createCanaries, createCanaryRepository, createLoadRepository, createRunRepository, lateQueues,
+  usedQueues
 } from '../../src/jobs/index.ts'
 import type { LeaseTurn } from '../../src/kernel/index.ts'
 import { createQueueNews } from './queue-news.ts'
+import { createWatchGauges } from './watch-gauges.ts'
 
 const everyMs = 10_000
 const newsMs = 2000
@@ -20,31 +21,13 @@ export const watchLease = 'jobs.watch'
  */
 export function createWatch (app: FastifyInstance, onAdded: (queue: string, workspaceId: string) => void) {
   const { db, clock, tx, log } = app
-  const load = createLoadRepository(db)
-  const gauges = createGauges(app)
+  const repository = createCanaryRepository(db)
   const used = () => usedQueues(app.registry)
-
-  async function measure (): Promise<void> {
-    const now = clock.now()
-    const [live, held, oldest, busiest, letters, provenAt] = await Promise.all([
-      load.live(), load.held(), load.oldest(used(), now), load.busiest(mostTenants), load.openLetters(),
-      load.provenAt()
-    ])
-    gauges.clear()
-    gauges.letters.set(letters)
-    if (provenAt !== undefined) gauges.proven.set((now.getTime() - provenAt.getTime()) / 1000)
-    for (const { workspaceId, count } of busiest) gauges.busiest.set({ workspace: workspaceId }, count)
-    for (const [queue, count] of live) gauges.live.set({ queue }, count)
-    for (const { queue, reason, count } of held) gauges.held.set({ queue, reason }, count)
-    for (const { queue, lane, runAt } of oldest) {
-      gauges.oldest.set({ queue, lane }, (now.getTime() - runAt.getTime()) / 1000)
-    }
-  }
+  const { measure, clear } = createMeasure(app)
 
   return async ({ signal }: LeaseTurn): Promise<void> => {
     const canaries = createCanaries({
-      canaries: createCanaryRepository(db), runs: createRunRepository(db), events: app.events, tx, clock, onAdded,
-      queues: used
+      canaries: repository, runs: createRunRepository(db), events: app.events, tx, clock, onAdded, queues: used
     })
     let nextMs = performance.now() + canaryEveryMs
     async function turn (): Promise<void> {
@@ -62,36 +45,35 @@ export function createWatch (app: FastifyInstance, onAdded: (queue: string, work
     const news = createQueueNews({ control: app.queueControl, live: app.live, used, log })
     await Promise.all([again(everyMs, turn), again(newsMs, news)])
     // Another process goes on with them.
-    gauges.clear()
+    clear()
   }
 }
 
-function createGauges ({ metrics }: FastifyInstance) {
-  const registers = [metrics]
-  const live = new Gauge({
-    name: 'switchyard_jobs_live', help: 'Runs that are published or at work', labelNames: ['queue'], registers
-  })
-  const held = new Gauge({
-    name: 'switchyard_jobs_held', help: 'Waiting runs that something holds', labelNames: ['queue', 'reason'], registers
-  })
-  const oldest = new Gauge({
-    name: 'switchyard_jobs_oldest_seconds',
-    help: 'Age of the oldest due run that nothing holds',
-    labelNames: ['queue', 'lane'],
-    registers
-  })
-  const busiest = new Gauge({
-    name: 'switchyard_jobs_busiest_live',
-    help: 'Live runs of the ten busiest workspaces',
-    labelNames: ['workspace'],
-    registers
-  })
-  const letters = new Gauge({ name: 'switchyard_jobs_letters_open', help: 'Dead letters that are open', registers })
-  const proven = new Gauge({
-    name: 'switchyard_jobs_backup_proven_age_seconds',
-    help: 'Age of the last backup that was restored and compared',
-    registers
-  })
-  const all = { live, held, oldest, busiest, letters, proven }
-  return { ...all, clear () { for (const gauge of Object.values(all)) gauge.reset() } }
+/** Shows how things stand; what is not known has no value. */
+export function createMeasure ({ db, clock, metrics, registry }: FastifyInstance) {
+  const load = createLoadRepository(db)
+  const canaries = createCanaryRepository(db)
+  const gauges = createWatchGauges(metrics)
+
+  async function measure (): Promise<void> {
+    const now = clock.now()
+    const ageS = (at: Date): number => (now.getTime() - at.getTime()) / 1000
+    const [live, held, oldest, busiest, letters, oldestLetterAt, provenAt, hasFailed, latest] = await Promise.all([
+      load.live(), load.held(), load.oldest(usedQueues(registry), now), load.busiest(mostTenants), load.openLetters(),
+      load.oldestLetterAt(), load.provenAt(), load.hasBackupFailed(), canaries.latest()
+    ])
+    const late = new Set(lateQueues(latest, now.getTime()).map(({ queue }) => queue))
+    gauges.clear()
+    gauges.letters.set(letters)
+    if (oldestLetterAt !== undefined) gauges.oldestLetter.set(ageS(oldestLetterAt))
+    if (provenAt !== undefined) gauges.proven.set(ageS(provenAt))
+    if (hasFailed !== undefined) gauges.backupFailed.set(Number(hasFailed))
+    for (const { queue } of latest) gauges.canaryMissed.set({ queue }, Number(late.has(queue)))
+    for (const { workspaceId, count } of busiest) gauges.busiest.set({ workspace: workspaceId }, count)
+    for (const { count, ...labels } of live) gauges.live.set(labels, count)
+    for (const { count, ...labels } of held) gauges.held.set(labels, count)
+    for (const { queue, lane, runAt } of oldest) gauges.oldest.set({ queue, lane }, ageS(runAt))
+  }
+
+  return { measure, clear: gauges.clear }
 }

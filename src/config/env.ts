@@ -139,7 +139,8 @@ export const envVariables = [
   { name: 'DOMAINS', description: 'Domains that are switched on, separated by commas, or all', default: 'all' },
   {
     name: 'BACKUP_KEY',
-    description: 'Key of the backups, 32 random bytes in base64 or hex; without it backups are refused',
+    description: 'Key of the backups, 32 random bytes in base64 or hex; without it none is made, and in production ' +
+      'each night that should have made one fails',
     isSecret: true
   },
   {

@@ -1,4 +1,5 @@
 export { permissions } from './access.ts'
+export { arrivalsIn } from './arrivals.ts'
 export { createBacklogGuard, type BacklogGuard } from './backlog.ts'
 export { createFolderStore } from './backup/folder-store.ts'
 export { readManifest, type Manifest } from './backup/manifest.ts'
@@ -14,14 +15,16 @@ export { createBatches } from './batches.ts'
 export { blackoutUntil } from './blackouts.ts'
 export { createBurials, type OnBuried } from './burials.ts'
 export { boardCookie, boardSessionMs, createBoardSessions, type BoardSessions } from './board.ts'
-export { canaryEveryMs, canaryFailed, canaryProblem, createCanaries, runCanary, usedQueues } from './canary.ts'
+export {
+  canaryEveryMs, canaryFailed, canaryProblem, createCanaries, lateQueues, runCanary, usedQueues
+} from './canary.ts'
 export { createCapacity, type Capacity } from './capacity.ts'
 export {
   ResourcePageSchema, ResourceParams, ResourceQuerySchema, ResourceSchema, ResourceSettingsSchema, ShareParams,
   ShareSchema, ShareSettingsSchema, capacitySchemas
 } from './capacity-schemas.ts'
 export { createClaimChecks, type ClaimCheckService } from './claim-checks.ts'
-export { RunAborted, WaitSignal, classify, judge, type Classified } from './classify.ts'
+export { RunAborted, WaitSignal, classify, judge, type Cause, type Classified } from './classify.ts'
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'

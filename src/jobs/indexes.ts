@@ -90,6 +90,7 @@ export const collections: readonly CollectionDefinition[] = [
       // What every worker asks for: runs of these start solo.
       { name: 'poison', keys: { class: 1, state: 1, failedAt: -1 }, partialFilterExpression: { class: 'poison' } },
       { name: 'failed', keys: { workspaceId: 1, state: 1, _id: 1 } },
+      { name: 'oldest', keys: { failedAt: 1 }, partialFilterExpression: { state: 'open' } },
       { name: 'replaying', keys: { replayBy: 1, _id: 1 }, partialFilterExpression: { replayBy: { $exists: true } } },
       // Set when a letter is closed: 30 days.
       { name: 'expire', keys: { expireAt: 1 }, expireAfterSeconds: 0 }

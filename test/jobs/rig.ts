@@ -34,6 +34,8 @@ export interface RigOptions {
   limits?: Partial<RuntimeLimits>
   partitions?: number
   logLevel?: string
+  /** Gets the lines of the log. */
+  stream?: { write: (line: string) => void }
 }
 
 const usual = {
@@ -43,8 +45,10 @@ const usual = {
 
 /** An app of the lower floors, ready. */
 export async function rig (options: RigOptions): Promise<FastifyInstance> {
-  const { place, role, groups, host, declared, bind, own, limits, partitions, logLevel } = { ...usual, ...options }
-  const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
+  const {
+    place, role, groups, host, declared, bind, own, limits, partitions, logLevel, stream
+  } = { ...usual, ...options }
+  const app = Fastify({ logger: { level: logLevel, ...(stream && { stream }) } }) as unknown as FastifyInstance
   const redis = { url: place.redisUrl, prefix: place.name }
   await app.register(telemetry, { role, version: '0' })
   await app.register(errors)

@@ -1,5 +1,6 @@
 import type { Db, Filter } from 'mongodb'
 import type { RunState, Session } from '../../kernel/index.ts'
+import { noteArrivals } from '../arrivals.ts'
 import type { DedupeOfRun, RunRow } from '../run.ts'
 import type { KeptRun } from './runs.ts'
 
@@ -57,7 +58,10 @@ export function createDedupeRepository (db: Db) {
       const { upsertedCount } = await rows.updateOne(
         { workspaceId, name, 'dedupe.key': key, 'dedupe.isActive': isActive }, { $setOnInsert: { ...rest, ...marks } },
         { session, upsert: true })
-      if (upsertedCount === 1) return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+      if (upsertedCount === 1) {
+        noteArrivals([run])
+        return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+      }
       const first = await rows.findOne(active(run), { session, ...kept })
       if (first === null) throw new Error('an upsert matched nothing')
       return toKept(first)

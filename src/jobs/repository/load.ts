@@ -11,7 +11,9 @@ const allLanes = { $in: [...lanes] }
 const freeHolds: Array<string | null> = [null, 'no_worker']
 const helped = { $in: freeHolds }
 
-export interface HeldCount { queue: Queue, reason: string, count: number }
+export interface LiveCount { queue: Queue, lane: Lane, count: number }
+
+export interface HeldCount extends LiveCount { reason: string }
 
 export interface OldestOf { queue: Queue, lane: Lane, runAt: Date }
 
@@ -22,6 +24,21 @@ export function createLoadRepository (db: Db) {
   const rows = db.collection<RunRow>('jobs.runs')
   const pendingUntil = (until: Date) => ({ state: 'pending' as const, heldBy: helped, runAt: { $lte: until } })
   const waiting = (queue: Queue, until: Date) => ({ ...pendingUntil(until), queue, lane: allLanes })
+
+  async function oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
+    const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => {
+      // The first entry of each workspace: one step of the index for each, whatever its backlog.
+      const [first] = await rows.aggregate<{ runAt: Date }>([
+        { $match: { state: 'pending', queue, lane } },
+        { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
+        { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
+        { $match: { heldBy: null, runAt: { $lte: now } } },
+        { $group: { _id: null, runAt: { $min: '$runAt' } } }
+      ]).toArray()
+      return first === undefined ? [] : [{ queue, lane, runAt: first.runAt }]
+    })))
+    return found.flat()
+  }
 
   return {
     /** Due runs that another worker could take, at most 100,000. */
@@ -50,38 +67,39 @@ export function createLoadRepository (db: Db) {
       return new Map(counts.map(({ _id, count }) => [_id, count]))
     },
 
-    /** Runs that are published or at work, by queue. */
-    async live (): Promise<Map<string, number>> {
-      const counts = await rows.aggregate<{ _id: string, count: number }>([
-        { $match: { isLive: true, queue: { $in: [...queues] } } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
+    /** Runs that are published or at work, by queue and lane. */
+    async live (): Promise<LiveCount[]> {
+      const counts = await rows.aggregate<{ _id: { queue: Queue, lane: Lane }, count: number }>([
+        { $match: { isLive: true, queue: { $in: [...queues] } } },
+        { $group: { _id: { queue: '$queue', lane: '$lane' }, count: { $sum: 1 } } }
       ]).toArray()
-      return new Map(counts.map(({ _id, count }) => [_id, count]))
+      return counts.map(({ _id, count }) => ({ ..._id, count }))
     },
 
-    /** Pending runs that are held, by queue and reason; of the first 100,000. */
+    /** Pending runs that are held, by queue, lane and reason; of the first 100,000. */
     async held (): Promise<HeldCount[]> {
-      const counts = await rows.aggregate<{ _id: { queue: Queue, reason: string }, count: number }>([
+      const counts = await rows.aggregate<{ _id: Omit<HeldCount, 'count'>, count: number }>([
         { $match: { state: 'pending', queue: { $in: [...queues] }, lane: allLanes, heldBy: { $gt: '' } } },
         { $limit: most },
-        { $group: { _id: { queue: '$queue', reason: '$heldBy' }, count: { $sum: 1 } } }
+        { $group: { _id: { queue: '$queue', lane: '$lane', reason: '$heldBy' }, count: { $sum: 1 } } }
       ]).toArray()
       return counts.map(({ _id, count }) => ({ ..._id, count }))
     },
 
     /** Since when the oldest due run of each queue and lane waits that nothing holds. */
-    async oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
-      const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => {
-        // The first entry of each workspace: one step of the index for each, whatever its backlog.
-        const [first] = await rows.aggregate<{ runAt: Date }>([
-          { $match: { state: 'pending', queue, lane } },
-          { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
-          { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
-          { $match: { heldBy: null, runAt: { $lte: now } } },
-          { $group: { _id: null, runAt: { $min: '$runAt' } } }
-        ]).toArray()
-        return first === undefined ? [] : [{ queue, lane, runAt: first.runAt }]
-      })))
-      return found.flat()
+    oldest,
+
+    /**
+     * Since when the oldest due run waits that nothing holds: one that a worker could take. Where no held run is older,
+     * the index of times says it in one step; else the queues that have something waiting are looked through.
+     */
+    async oldestDue (now: Date): Promise<Date | undefined> {
+      const projection = { runAt: 1, heldBy: 1 }
+      const [first] = await rows.find({ state: 'pending', runAt: { $lte: now } }, { projection })
+        .sort({ runAt: 1 }).limit(1).toArray()
+      if (first === undefined || first.heldBy === null) return first?.runAt
+      const found = await oldest(await rows.distinct('queue', { state: 'pending' }), now)
+      return found.map(({ runAt }) => runAt).toSorted((a, b) => a.getTime() - b.getTime())[0]
     },
 
     /** Workspaces with the most live runs, the busiest first. */
@@ -98,6 +116,22 @@ export function createLoadRepository (db: Db) {
     /** Dead letters that nobody looked after, at most 100,000. */
     async openLetters (): Promise<number> {
       return await db.collection('jobs.letters').countDocuments({ state: 'open' }, { limit: most })
+    },
+
+    /** When the run of the oldest open letter died. */
+    async oldestLetterAt (): Promise<Date | undefined> {
+      const [oldest] = await db.collection<{ state: 'open', failedAt: Date }>('jobs.letters')
+        // A partial index is used where its first field is asked for.
+        .find({ state: 'open', failedAt: { $gt: new Date(0) } }, { projection: { failedAt: 1 } })
+        .sort({ failedAt: 1 }).limit(1).toArray()
+      return oldest?.failedAt
+    },
+
+    /** Whether the last backup that ended has failed, also later at its proof; undefined: none has ended yet. */
+    async hasBackupFailed (): Promise<boolean | undefined> {
+      const [last] = await db.collection<{ _id: string, state: string, endedAt?: Date }>('jobs.backups')
+        .find({ endedAt: { $exists: true } }, { projection: { state: 1 } }).sort({ _id: -1 }).limit(1).toArray()
+      return last === undefined ? undefined : last.state === 'failed'
     },
 
     /** When the last backup began that was restored and compared. */

@@ -1,5 +1,6 @@
 import type { Db } from 'mongodb'
 import type { RunState, Session } from '../../kernel/index.ts'
+import { noteArrivals } from '../arrivals.ts'
 import { everyQueue } from '../indexes.ts'
 import type { RunRow } from '../run.ts'
 import { canaryName } from './canaries.ts'
@@ -22,13 +23,17 @@ export function createRunRepository (db: Db) {
     async add (session: Session, run: RunRow): Promise<KeptRun> {
       if (run.key === undefined) {
         await rows.insertOne(run, { session })
+        noteArrivals([run])
         return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
       }
       const { workspaceId, name, key, ...rest } = run
       // A caught duplicate key would abort the transaction (`jobs.md` 4.1).
       const { upsertedCount } = await rows.updateOne(
         { workspaceId, name, key }, { $setOnInsert: rest }, { session, upsert: true })
-      if (upsertedCount === 1) return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+      if (upsertedCount === 1) {
+        noteArrivals([run])
+        return { id: run._id, state: run.state, dataHash: run.dataHash, isNew: true }
+      }
       const first = await rows.findOne({ workspaceId, name, key }, { session, ...kept })
       if (first === null) throw new Error('an upsert matched nothing')
       return { id: first._id, state: first.state, dataHash: first.dataHash, isNew: false }
@@ -56,12 +61,14 @@ export function createRunRepository (db: Db) {
         return answer
       })
       if (fresh.length > 0) await rows.insertMany(fresh, { session, ordered: true })
+      noteArrivals(fresh)
       return answers
     },
 
     /** Inserts runs whose keys cannot exist yet. */
     async insert (session: Session, runs: readonly RunRow[]): Promise<void> {
       if (runs.length > 0) await rows.insertMany([...runs], { session })
+      noteArrivals(runs)
     },
 
     async find (workspaceId: string, id: string): Promise<RunRow | undefined> {
@@ -84,13 +91,6 @@ export function createRunRepository (db: Db) {
         if (one !== null) return false
       }
       return true
-    },
-
-    /** Since when the oldest due run waits, and how many dead letters are open (P). */
-    async oldestDue (now: Date): Promise<Date | undefined> {
-      const [oldest] = await rows.find({ state: 'pending', runAt: { $lte: now } }, { projection: { runAt: 1 } })
-        .sort({ runAt: 1 }).limit(1).toArray()
-      return oldest?.runAt
     }
   }
 }

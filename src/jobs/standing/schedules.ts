@@ -1,14 +1,21 @@
 import { defineSchedule, type ScheduleDefinition } from '../../kernel/index.ts'
 import { backUpDatabase, clearRecords, proveBackup, startDailyReports } from './jobs.ts'
 
-/** The timetable of this slice (`jobs.md` 4.10); without a key there is nothing to back up with. */
+/**
+ * Nights that fail are never paused: the next one after the key is there, or the disk has room, is a backup again. A
+ * proof is neither.
+ */
+const pauseAfter = 0
+
+/** The timetable of this slice (`jobs.md` 4.10). */
 export function standingSchedules ({ hasBackups }: { hasBackups: boolean }): readonly ScheduleDefinition[] {
   const backups = [
     defineSchedule({
-      name: 'jobs.back-up-nightly', job: backUpDatabase, data: {}, spec: { cron: '0 3 * * *' }
+      name: 'jobs.back-up-nightly', job: backUpDatabase, data: {}, spec: { cron: '0 3 * * *' }, pauseAfter
     }),
     defineSchedule({
-      name: 'jobs.prove-backup-weekly', job: proveBackup, data: { backupId: null }, spec: { cron: '0 5 * * SUN' }
+      name: 'jobs.prove-backup-weekly', job: proveBackup, data: { backupId: null }, spec: { cron: '0 5 * * SUN' },
+      pauseAfter
     })
   ]
   return [
