@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb'
 import { lanes, type Lane, type Queue } from '../../kernel/index.ts'
-import { everyQueue } from '../indexes.ts'
+import { everyQueue, heldTarget } from '../indexes.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 import type { Candidate } from './candidates.ts'
 import { turnOf } from './claims.ts'
@@ -105,6 +105,14 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
         { state: 'pending', ...everyLane, heldBy: reason, ...(target === undefined ? {} : { target }) },
         { $set: { heldBy: null } },
         fast)
+      return modifiedCount
+    },
+
+    /** Lets go of runs that are held for other targets than these, on which nobody waits any more; how many. */
+    async freeTargetsBut (known: readonly string[]): Promise<number> {
+      const { modifiedCount } = await rows.updateMany(
+        { state: 'pending', heldBy: 'target', target: { $nin: [...known] }, ...mine },
+        { $set: { heldBy: null } }, { ...fast, hint: heldTarget })
       return modifiedCount
     },
 
