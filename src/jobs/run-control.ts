@@ -95,8 +95,9 @@ export function createRunControl ({ runs, jobs, known, tx, clock, tellWorkers, o
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */
     async reorder (actor: Actor, id: string, { lane, runAt }: RunPatch): Promise<RunDetail> {
-      const change: { lane?: Lane, runAt?: Date } = {
-        ...(lane === undefined ? {} : { lane }), ...(runAt === undefined ? {} : { runAt: new Date(runAt) })
+      const change: { lane?: Lane, runAt?: Date, dueAt?: Date } = {
+        ...(lane === undefined ? {} : { lane }),
+        ...(runAt === undefined ? {} : { runAt: new Date(runAt), dueAt: new Date(runAt) })
       }
       const run = await tx(async (session) => await runs.reorder(session, scopeOf(actor), id, change, clock.now()))
       if (run === undefined) throw JobsError.run_finished({ id, state: (await runOf(actor, id)).state })

@@ -65,7 +65,7 @@ export function createJobSender (parts: SenderParts): JobSender {
     const one = options.dedupe === undefined ? undefined : dedupeFields(job.name, options.dedupe, clock)
     const serial = options.serial ?? job.serial?.(data) ?? one?.serial
     const target = job.target?.(data)
-    return newRun({
+    return withDue(newRun({
       _id: id,
       workspaceId: workspaceOf(data, options),
       name: job.name,
@@ -83,7 +83,7 @@ export function createJobSender (parts: SenderParts): JobSender {
       ...(target === undefined ? {} : { target }),
       ...contestOf(job, data, { slotAt: options.runAt ?? now, ...options }, target),
       ...askedNeeds(options)
-    })
+    }))
   }
 
   /** What must be so before runs of one workspace are written, in the transaction. */
@@ -154,6 +154,11 @@ export function createJobSender (parts: SenderParts): JobSender {
 
     ...lossy
   }
+}
+
+/** Its time may move with every try: what its age is counted from does not. */
+function withDue (run: RunRow): RunRow {
+  return run.runAt > run.createdAt ? { ...run, dueAt: run.runAt } : run
 }
 
 /** Order and names of what it takes before its release. */

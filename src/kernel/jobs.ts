@@ -19,7 +19,7 @@ export interface JobPolicy {
   attempts?: number
   backoff?: 'net' | 'mail' | 'bug'
   timeoutMs?: number
-  /** Nothing is tried after this age. */
+  /** A run that has been due for longer does not start any more: it is dead, with a letter. */
   maxAgeMs?: number
 }
 

@@ -6,22 +6,26 @@ import { defineJob, type AddOptions } from '../../src/kernel/index.ts'
 import { createWorkerRepository } from '../../src/jobs/index.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 
-interface Row { _id: string, state: string, heldBy: string | null, starts: number }
+interface Row { _id: string, name: string, state: string, heldBy: string | null, starts: number, createdAt: Date }
 
 const Aimed = Type.Object({ at: Type.String({ maxLength: 20 }) }, { additionalProperties: false })
 const call = defineJob({ name: 'test.call-out', queue: 'webhook', data: Aimed, target: ({ at }) => at })
-const declared = { jobs: [call] }
+const write = defineJob({
+  name: 'test.write-letter', queue: 'mail', data: Aimed, policy: { maxAgeMs: 60_000 }
+})
+const declared = { jobs: [call, write] }
 const called: string[] = []
 
 function bind (app: FastifyInstance): void {
   app.handleJob(call, async ({ run }) => { called.push(run.data.at) })
+  app.handleJob(write, async ({ run }) => { called.push(run.data.at) })
 }
 
 const rows = (app: FastifyInstance) => app.db.collection<Row>('jobs.runs')
 
-async function add (app: FastifyInstance, at: string, options: AddOptions = {}): Promise<string> {
+async function add (app: FastifyInstance, at: string, options: AddOptions = {}, job = call): Promise<string> {
   const { id } = await app.tx(async (session) =>
-    await app.jobs.add(session, call, { at }, { workspaceId: 'w1', ...options }))
+    await app.jobs.add(session, job, { at }, { workspaceId: 'w1', ...options }))
   return id
 }
 
@@ -40,4 +44,26 @@ t.test('a keeper that leads anew lets go of runs whose hold ended with the last 
   await until('the freed one is done', async () => (await rows(app).findOne({ _id: freed }))?.state === 'done', 30_000)
   t.match(await rows(app).findOne({ _id: kept }), { state: 'pending', heldBy: 'target', starts: 0 })
   t.same(called, ['back'])
+})
+
+t.test('what waited longer than its job allows starts no more, and its letter says why', async (t) => {
+  const app = await rig({ place, groups: ['io'], declared, bind })
+  t.teardown(async () => { await app.close() })
+  const [waited, failed] = [await add(app, 'waited', {}, write), await add(app, 'failed', {}, write)]
+  const planned = await add(app, 'planned', { runAt: new Date(app.clock.ms() + 500) }, write)
+  const createdAt = new Date(app.clock.ms() - 120_000)
+  await rows(app).updateMany({ _id: { $in: [waited, failed, planned] } }, { $set: { createdAt } })
+  const attempt = {
+    fence: 1, startedAt: createdAt, endedAt: createdAt, outcome: 'again', class: 'throttled', code: 'busy', message: 'no'
+  }
+  await rows(app).updateOne({ _id: failed }, { $set: { attempts: [attempt] } })
+  const keeper = await rig({ place, groups: ['keeper'], declared, bind })
+  t.teardown(async () => { await keeper.close() })
+  await until('all are over', async () =>
+    await rows(app).countDocuments({ name: write.name, state: { $in: ['dead', 'done'] } }) === 3)
+  const letterOf = async (runId: string) => await app.db.collection('jobs.letters').findOne({ runId })
+  t.match(await letterOf(waited), { class: 'not_ready', code: 'too_old' })
+  t.match(await letterOf(failed), { class: 'throttled', code: 'busy' })
+  t.match(await rows(app).findOne({ _id: planned }), { state: 'done' }, 'its age begins when it was to start')
+  t.notOk(called.includes('waited') || called.includes('failed'))
 })

@@ -88,7 +88,7 @@ export function createControlRepository (db: Db) {
 
     /** Gives a waiting run another lane or time; a delivery on its way is void. Undefined where it is not waiting. */
     async reorder (
-      session: Session, scope: Scope, id: string, change: { lane?: Lane, runAt?: Date }, now: Date
+      session: Session, scope: Scope, id: string, change: { lane?: Lane, runAt?: Date, dueAt?: Date }, now: Date
     ): Promise<ListedRun | undefined> {
       for (const state of waiting) {
         const to = state === 'blocked' ? {} : { state: 'pending' as const, isLive: false, heldBy: null }
