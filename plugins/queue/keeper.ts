@@ -166,6 +166,7 @@ export function createKeeper (parts: Parts) {
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      await recovery.endLate()
       await freeTargets()
       if (!isChief) return
       await freePlaces()

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis'
 import {
   createBatchRepository, createBatchWatch, createCandidateRepository, createClaimRepository, createDedupeRepository,
   createLeaseRepository, createNeedRepository, createPauseRepository, createRelayRepository, createResourceRepository,
-  createShareRepository, createWorkerRepository
+  createShareRepository, createWorkerRepository, type ExpiredRun
 } from '../../src/jobs/index.ts'
 import { createChoice } from './choice.ts'
 import { createContest } from './contest.ts'
@@ -13,6 +13,7 @@ import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
 import type { Partitions } from './partitions.ts'
 import { createPauses } from './pauses.ts'
+import { createRunPublisher } from './progress.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
 import { createTargets } from './targets.ts'
@@ -40,6 +41,10 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
   const view = ofPartition(createWorkersView({
     workers, clock, isGone: processes.isGone
   }), partitions.count)
+  const publish = createRunPublisher(app.live, clock, log)
+  const onExpired = (run: ExpiredRun): void => {
+    if (run.progress !== undefined || run.cause?.kind === 'request') publish(run, undefined, 'expired')
+  }
   const targets = createTargets({ workers, runs, clock })
   const pauses = createPauses(createPauseRepository(db))
   const candidates = createCandidateRepository(db, slots)
@@ -48,7 +53,8 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     resources: createResourceRepository(db, slots), declared: app.registry.resources, clock
   })
   const relay = createRelay({
-    runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released
+    runs, candidates, choice, contest, delivery, view, targets, pauses, clock,
+    onPublished: metrics.released, onExpired
   })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
@@ -76,6 +82,7 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
         ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] })
       })
     },
+    onExpired,
     log
   })
   const keeper = createKeeper({

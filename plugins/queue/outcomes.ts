@@ -114,8 +114,9 @@ export function createOutcomes (parts: OutcomeParts) {
     return { isDone: false, cause: 'cancelled', code: '' }
   }
 
-  async function expire ({ key }: Started): Promise<Ended> {
+  async function expire ({ run, key }: Started): Promise<Ended> {
     await starts.end(key, { kind: 'ended', state: 'expired' })
+    publish(run, undefined, 'expired')
     return { isDone: true, cause: 'expired', code: '' }
   }
 

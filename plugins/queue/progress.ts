@@ -1,9 +1,11 @@
 import { operationState, runTopic, type RunRow } from '../../src/jobs/index.ts'
 import type { Clock, Live, Log, Progress } from '../../src/kernel/index.ts'
 
+type Shown = Pick<RunRow, '_id' | 'name' | 'progress'>
+
 /** Shows a run to whoever watches it; lossy, since the document has the truth. */
 export function createRunPublisher (live: Live, clock: Clock, log: Log) {
-  return (run: RunRow, progress = run.progress, state: RunRow['state'] = 'running'): void => {
+  return (run: Shown, progress = run.progress, state: RunRow['state'] = 'running'): void => {
     const data = {
       id: run._id,
       type: run.name,
@@ -16,4 +18,4 @@ export function createRunPublisher (live: Live, clock: Clock, log: Log) {
   }
 }
 
-export type PublishRun = (run: RunRow, progress?: Progress, state?: RunRow['state']) => void
+export type PublishRun = (run: Shown, progress?: Progress, state?: RunRow['state']) => void

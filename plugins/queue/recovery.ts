@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type {
-  ClaimRepository, DedupeRepository, LeaseRepository, RelayRepository, StartOfRun
+  ClaimRepository, DedupeRepository, ExpiredRun, LeaseRepository, RelayRepository, StartOfRun
 } from '../../src/jobs/index.ts'
 import type { Clock, Log } from '../../src/kernel/index.ts'
 import type { DeliveryPort } from './delivery.ts'
@@ -23,17 +23,21 @@ interface Parts {
   killDead: () => Promise<string[]>
   removeWorker: (id: string) => Promise<void>
   onCrash: (start: StartOfRun) => void
+  onExpired: (run: ExpiredRun) => void
   log: Log
 }
 
 const unlistedMs = 60_000
 const together = 20
+const expiredAtOnce = 1000
+/** Pages of them in one turn: the relay waits meanwhile. */
+const expiredPages = 5
 
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
   const {
     runs, claims, dedupes, leases, delivery, view, clock, redis,
-    epochKey, epochTag, lease, killDead, removeWorker, onCrash, log
+    epochKey, epochTag, lease, killDead, removeWorker, onCrash, onExpired, log
   } = parts
 
   let seen: { fence: number, epoch: string | undefined } | undefined
@@ -111,6 +115,15 @@ export function createRecovery (parts: Parts) {
       const starts = await claims.ofWorkers(unseen)
       const locked = await Promise.all(starts.map(delivery.isLocked))
       return await crashAll(starts.filter((_, i) => locked[i] === false))
+    },
+
+    /** Runs whose deadline is over, whatever holds them: the relay sees only those that it chose. */
+    async endLate (): Promise<void> {
+      for (let page = 0; page < expiredPages; page++) {
+        const late = await runs.expireLate(clock.now(), expiredAtOnce)
+        for (const run of late) onExpired(run)
+        if (late.length < expiredAtOnce) return
+      }
     },
 
     /** Throttle windows that are over. */

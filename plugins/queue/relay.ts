@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   createRetryBudget, laneNow,
-  type Candidate, type CandidateRepository, type Delivery, type RelayRepository, type RetryBudget
+  type Candidate, type CandidateRepository, type Delivery, type ExpiredRun, type RelayRepository, type RetryBudget
 } from '../../src/jobs/index.ts'
 import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
 import type { Chooser, Places } from './choice.ts'
@@ -22,6 +22,7 @@ interface Parts {
   pauses: Pauses
   clock: Clock
   onPublished: (queue: string, count: number) => void
+  onExpired: (run: ExpiredRun) => void
 }
 
 /** What was released since then, until the next count. */
@@ -34,7 +35,7 @@ const countsKept = 4
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
-  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished } = parts
+  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished, onExpired } = parts
   const counts = new Map<string, Count[]>()
   const budgets = new Map<string, RetryBudget>()
   /** What is published and on its way to Redis; the next pass looks meanwhile what else is due. */
@@ -82,6 +83,7 @@ export function createRelay (parts: Parts) {
   async function admit (chosen: readonly Candidate[], now: Date): Promise<Candidate[]> {
     const late = chosen.filter(({ deadlineAt }) => deadlineAt !== undefined && deadlineAt <= now)
     await runs.expire(late.map((run) => run._id), now)
+    for (const run of late) onExpired(run)
     const inTime = chosen.filter((run) => !late.includes(run))
     const open = await keep(inTime, 'paused', (run) => !pauses.isPaused(run))
     const able = await keep(open, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))

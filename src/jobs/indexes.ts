@@ -30,6 +30,11 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'workflow', keys: { workflowId: 1 }, partialFilterExpression: { workflowId: { $exists: true } } },
       { name: 'next', keys: { runAt: 1 }, partialFilterExpression: pending },
       {
+        name: 'deadline',
+        keys: { deadlineAt: 1 },
+        partialFilterExpression: { state: { $in: ['blocked', 'pending'] }, deadlineAt: { $exists: true } }
+      },
+      {
         name: 'key', keys: {
           workspaceId: 1, name: 1, key: 1
         }, unique: true, partialFilterExpression: { key: { $exists: true } }

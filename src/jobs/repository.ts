@@ -23,7 +23,7 @@ export {
 export type { Outcome } from './repository/outcomes.ts'
 export { createPauseRepository, type Pause, type PauseRepository, type Standing } from './repository/pauses.ts'
 export { createPoisonRepository, type PoisonRepository } from './repository/poison.ts'
-export { createRelayRepository, type Delivery, type RelayRepository } from './repository/relay.ts'
+export { createRelayRepository, type Delivery, type ExpiredRun, type RelayRepository } from './repository/relay.ts'
 export { createResourceRepository, type ResourceRepository, type Taking } from './repository/resources.ts'
 export { createRuleRepository, type RuleRepository, type RuleRow } from './repository/rules.ts'
 export {

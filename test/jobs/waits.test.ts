@@ -3,7 +3,7 @@ import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { defineJob, type AddOptions } from '../../src/kernel/index.ts'
-import { createWorkerRepository } from '../../src/jobs/index.ts'
+import { createPauseRepository, createWorkerRepository } from '../../src/jobs/index.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 
 interface Row { _id: string, name: string, state: string, heldBy: string | null, starts: number, createdAt: Date }
@@ -66,4 +66,34 @@ t.test('what waited longer than its job allows starts no more, and its letter sa
   t.match(await letterOf(failed), { class: 'throttled', code: 'busy' })
   t.match(await rows(app).findOne({ _id: planned }), { state: 'done' }, 'its age begins when it was to start')
   t.notOk(called.includes('waited') || called.includes('failed'))
+})
+
+t.test('I6: what waits past its deadline ends expired, whatever holds it', async (t) => {
+  const app = await rig({ place, groups: ['io'], declared, bind })
+  t.teardown(async () => { await app.close() })
+  const deadlineAt = new Date(app.clock.ms() + 1000)
+  const later = new Date(app.clock.ms() + 600_000)
+  await createWorkerRepository(app.db).hold('shut', later, false)
+  const need = await add(app, 'later', { runAt: later })
+  const aimed = await add(app, 'shut', { deadlineAt })
+  await createPauseRepository(app.db).pause(
+    { _id: 'mail w1', queue: 'mail', workspaceId: 'w1', by: 'somebody', reason: '', at: app.clock.now() })
+  const paused = await add(app, 'paused', { deadlineAt }, write)
+  const blocked = await add(app, 'blocked', { deadlineAt, needs: [need], onNeedFailure: 'fail' })
+  const needers = await Promise.all((['fail', 'skip', 'continue'] as const).map(async (onNeedFailure) =>
+    await add(app, `${onNeedFailure}s`, { needs: [blocked], onNeedFailure })))
+  const inTime = await add(app, 'shut', { deadlineAt: later })
+  const keeper = await rig({ place, groups: ['keeper'], declared, bind })
+  t.teardown(async () => { await keeper.close() })
+  const statesOf = async (ids: readonly string[]) =>
+    await Promise.all(ids.map(async (id) => (await rows(app).findOne({ _id: id }))?.state))
+  const isOver = (state?: string): boolean => state !== 'pending' && state !== 'blocked'
+  await until('they and those that need them are over', async () => called.includes('continues') &&
+    (await statesOf([aimed, paused, blocked, ...needers])).every(isOver), 30_000)
+  t.same(await statesOf([aimed, paused, blocked]), ['expired', 'expired', 'expired'])
+  t.same(await statesOf(needers.slice(0, 2)), ['dead', 'skipped'])
+  t.same(await statesOf([need, inTime]), ['pending', 'pending'])
+  t.match(await rows(app).findOne({ _id: aimed }), { heldBy: null })
+  t.same(called.filter((at) => at === 'shut' || at === 'paused' || at === 'blocked'), [])
+  t.equal(await app.db.collection('jobs.letters').countDocuments({ runId: { $in: [aimed, paused, blocked] } }), 0)
 })

@@ -8,6 +8,12 @@ import { turnOf } from './claims.ts'
 const fast = { writeConcern: { w: 1 } } as const
 const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
+/** What is not in Redis and not at work. */
+const unstarted = ['blocked', 'pending'] as const
+
+/** A run whose deadline was over before it started. */
+export type ExpiredRun = Pick<RunRow, '_id' | 'name' | 'cause' | 'progress'>
+
 /** `isAhead`: goes before what waits in Redis in its lane. */
 export interface Delivery { id: string, release: number, queue: Queue, lane: Lane, isAhead?: boolean }
 
@@ -126,9 +132,16 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
 
     async expire (ids: readonly string[], now: Date): Promise<void> {
       if (ids.length === 0) return
-      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending' }, {
-        $set: { state: 'expired', isLive: false, endedAt: now, ...expiryOf('expired', now.getTime()) }
-      })
+      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending' }, { $set: expired(now) })
+    },
+
+    /** Ends so many that wait, for whatever, although their deadline is over; those that it found. */
+    async expireLate (now: Date, limit: number): Promise<ExpiredRun[]> {
+      const late = { state: { $in: [...unstarted] }, deadlineAt: { $lte: now }, ...mine }
+      const found = await rows.find(late, { projection: { name: 1, cause: 1, progress: 1 } }).limit(limit).toArray()
+      if (found.length === 0) return found
+      await rows.updateMany({ ...late, _id: { $in: found.map(({ _id }) => _id) } }, { $set: expired(now) })
+      return found
     },
 
     /** Publishes runs of one release number that took the same; answers those that this pass really got. */
@@ -194,4 +207,8 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       return count
     }
   }
+}
+
+function expired (now: Date) {
+  return { state: 'expired' as const, isLive: false, heldBy: null, endedAt: now, ...expiryOf('expired', now.getTime()) }
 }
