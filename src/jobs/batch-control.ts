@@ -29,14 +29,15 @@ export function createBatchControl ({ batches, needs, tx, clock, onMoved }: Coll
     return batch
   }
 
-  async function countsOf ({ _id, counts, countedAt, completedAt = new Date(0) }: BatchRow) {
+  async function countsOf ({ _id, counts, countedAt, completedAt = new Date(0), state }: BatchRow) {
+    // Its runs leave the store before it does: what was counted at its end stays.
+    if (state === 'complete' && counts !== undefined && countedAt !== undefined && countedAt >= completedAt) {
+      return { counts, countedAt }
+    }
     const total = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0)
     const ageMs = clock.ms() - (countedAt?.getTime() ?? 0)
     const isYoung = ageMs < (total > many ? manyFreshMs : freshMs)
-    const isFresh = countedAt !== undefined && countedAt >= completedAt && isYoung
-    if (counts !== undefined && isFresh) {
-      return { counts, countedAt }
-    }
+    if (counts !== undefined && countedAt !== undefined && state === 'open' && isYoung) return { counts, countedAt }
     const now = clock.now()
     return { counts: await batches.count(_id, now), countedAt: now }
   }

@@ -6,7 +6,7 @@ export {
   createClaimRepository, type ClaimRepository, type Letter, type StartOfRun
 } from './repository/claims.ts'
 export {
-  createBatchRepository, type BatchRepository, type BatchRow, type CallbackKind, type StoredCallback
+  createBatchRepository, type BatchEnd, type BatchRepository, type BatchRow, type CallbackKind, type StoredCallback
 } from './repository/batches.ts'
 export {
   createCandidateRepository, type Ask, type Candidate, type CandidateRepository
