@@ -8,7 +8,7 @@ import { JobsError } from './errors.ts'
 import { dataHash, scopedKey, seqOf } from './keys.ts'
 import { askedNeeds, begin } from './needs.ts'
 import { slotOf } from './partitions.ts'
-import { checkPayload } from './payload.ts'
+import { checkCost, checkPayload } from './payload.ts'
 import type { BatchRepository, DedupeRepository, NeedRepository, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 import { toWorkflow } from './workflow-runs.ts'
@@ -60,6 +60,7 @@ export function createJobSender (parts: SenderParts): JobSender {
 
   function toRun (job: JobDefinition, data: unknown, options: AddOptions): RunRow {
     checkPayload(job.name, job.data, data)
+    checkCost(job.name, options.cost)
     const id = uuidv7(clock.ms())
     const now = clock.now()
     const one = options.dedupe === undefined ? undefined : dedupeFields(job.name, options.dedupe, clock)
