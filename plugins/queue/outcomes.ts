@@ -131,6 +131,13 @@ export function createOutcomes (parts: OutcomeParts) {
     return maxAgeMs !== undefined && ageMsOf(run, clock.ms()) + afterMs > maxAgeMs
   }
 
+  /** Ends what may not start any more. */
+  async function endOverdue (started: Started): Promise<Ended | undefined> {
+    const { deadlineAt } = started.run
+    if (deadlineAt !== undefined && deadlineAt <= clock.now()) return await expire(started)
+    return isTooOld(started.run, 0) ? await buryOld(started) : undefined
+  }
+
   /** Dead of what its last start met, of its wait where it had none that ended. */
   async function buryOld (started: Started): Promise<Ended> {
     const last = started.run.attempts.at(-1)
@@ -147,7 +154,7 @@ export function createOutcomes (parts: OutcomeParts) {
     return await again({ run, key }, 0, { cause: 'shutdown', code: 'no_place', message: '' })
   }
 
-  return { fail, again, bury, buryOld, isTooOld, cancel, expire, giveBack }
+  return { fail, again, bury, endOverdue, cancel, giveBack }
 }
 
 export type Outcomes = ReturnType<typeof createOutcomes>

@@ -53,8 +53,9 @@ export {
   createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
   createSlotRepository, createSubscriberRepository, createWorkerRepository, type Ask, type Candidate,
   type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery, type ExpiredRun,
-  type LeaseRepository, type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
-  type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
+  type LeaseRepository, type Letter, type LoadRepository, type Outcome, type Pause, type PauseRepository,
+  type RelayRepository, type ResourceRepository, type RunRepository, type ScheduleRepository, type Share,
+  type ShareRepository,
   type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow
 } from './repository.ts'
 export { compareVersions } from './replay.ts'

@@ -6,7 +6,8 @@ export {
   createClaimRepository, type ClaimRepository, type Letter, type StartOfRun
 } from './repository/claims.ts'
 export {
-  createBatchRepository, type BatchEnd, type BatchRepository, type BatchRow, type CallbackKind, type StoredCallback
+  createBatchRepository, type BatchEnd, type BatchRepository, type BatchRow, type CallbackKind, type RunCounts,
+  type StoredCallback
 } from './repository/batches.ts'
 export {
   createCandidateRepository, type Ask, type Candidate, type CandidateRepository

@@ -35,7 +35,9 @@ function bind (app: FastifyInstance): void {
   app.handleJob(callback, async ({ run: { data: { name } } }) => { seen.push(name) })
 }
 
-interface Row { _id: string, state: string, batchId?: string, error?: { code: string }, isNeeded?: boolean, workflowId?: string }
+interface Row {
+  _id: string, state: string, batchId?: string, error?: { code: string }, isNeeded?: boolean, workflowId?: string
+}
 const place = newPlace()
 const app = await rig({ place, declared: { jobs: [step, commit, callback] }, bind })
 t.teardown(async () => {

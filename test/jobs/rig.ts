@@ -45,7 +45,9 @@ const usual = {
 
 /** An app of the lower floors, ready. */
 export async function rig (options: RigOptions): Promise<FastifyInstance> {
-  const { place, role, groups, host, declared, bind, own, limits, partitions, logLevel, ready } = { ...usual, ...options }
+  const { place, role, groups, host, declared, bind, own, limits, partitions, logLevel, ready } = {
+    ...usual, ...options
+  }
   const app = Fastify({ logger: { level: logLevel } }) as unknown as FastifyInstance
   const redis = { url: place.redisUrl, prefix: place.name }
   await app.register(telemetry, { role, version: '0' })

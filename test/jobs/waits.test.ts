@@ -54,7 +54,8 @@ t.test('what waited longer than its job allows starts no more, and its letter sa
   const createdAt = new Date(app.clock.ms() - 120_000)
   await rows(app).updateMany({ _id: { $in: [waited, failed, planned] } }, { $set: { createdAt } })
   const attempt = {
-    fence: 1, startedAt: createdAt, endedAt: createdAt, outcome: 'again', class: 'throttled', code: 'busy', message: 'no'
+    fence: 1, startedAt: createdAt, endedAt: createdAt, outcome: 'again', class: 'throttled', code: 'busy',
+    message: 'no'
   }
   await rows(app).updateOne({ _id: failed }, { $set: { attempts: [attempt] } })
   const keeper = await rig({ place, groups: ['keeper'], declared, bind })
