@@ -16,6 +16,8 @@ export interface HealthCheck {
 export interface HealthChecks {
   add (check: HealthCheck): void
   list (): readonly HealthCheck[]
+  /** Whether the process is about to end: then it is not ready, whatever the checks say. */
+  isDraining (): boolean
 }
 
 declare module 'fastify' {
@@ -25,14 +27,15 @@ declare module 'fastify' {
   }
 }
 
-function createHealthChecks (): HealthChecks {
+function createHealthChecks (isDraining: () => boolean): HealthChecks {
   const checks = new Map<string, HealthCheck>()
   return {
     add (check) {
       if (checks.has(check.name)) throw new Error(`health check ${check.name} is added twice`)
       checks.set(check.name, check)
     },
-    list: () => [...checks.values()]
+    list: () => [...checks.values()],
+    isDraining
   }
 }
 
@@ -47,6 +50,12 @@ export default fp<TelemetryOptions>(async function telemetry (app, { role, versi
     name: 'switchyard_build', help: 'Version at work', labelNames: ['version'], registers: [metrics]
   }).set({ version }, 1)
   app.decorate('metrics', metrics)
-  app.decorate('healthChecks', createHealthChecks())
+  let isDraining = false
+  app.decorate('healthChecks', createHealthChecks(() => isDraining))
+  // The first of these hooks: the queue waits in its own for what is at work.
+  app.addHook('preClose', (done) => {
+    isDraining = true
+    done()
+  })
   app.addHook('onClose', () => { metrics.clear() })
 }, { name: 'telemetry' })

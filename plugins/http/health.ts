@@ -30,7 +30,7 @@ const routes: ReadonlyArray<{ path: HealthPath, operationId: string, summary: st
 
 export default fp<{ offline?: boolean }>(async function health (app, { offline = false }) {
   const probe = createProbe(app.healthChecks, app.log)
-  const state = { isReady: false, isDraining: false }
+  let isReady = false
   app.declare({ domain: 'health', permissions, schemas: [HealthSchema] })
 
   for (const { path, ...words } of routes) {
@@ -38,7 +38,7 @@ export default fp<{ offline?: boolean }>(async function health (app, { offline =
       schema: { ...words, tags: ['health'], response: { 200: { $ref: 'Health#' }, 503: { $ref: 'Health#' } } },
       config: { auth: { public: 'Probes of the orchestrator carry no identity.' }, limit: 'free' }
     }, async (_request, reply: FastifyReply) => {
-      const answer = answerHealth(path, probe, state)
+      const answer = answerHealth(path, probe, { isReady, isDraining: app.healthChecks.isDraining() })
       reply.code(answer.status).header('cache-control', 'no-store').type('application/health+json')
       return await reply.send(answer.body)
     })
@@ -56,11 +56,7 @@ export default fp<{ offline?: boolean }>(async function health (app, { offline =
 
   app.addHook('onReady', async () => {
     if (!offline) await probe.start()
-    state.isReady = true
-  })
-  app.addHook('preClose', (done) => {
-    state.isDraining = true
-    done()
+    isReady = true
   })
   app.addHook('onClose', async () => { await probe.stop() })
 }, { name: 'health', dependencies: ['telemetry', 'errors', 'auth'] })

@@ -149,7 +149,8 @@ export function createExecutor (parts: ExecuteParts) {
     if (bound.version < run.v) {
       return await outcomes.again(started, 1000, { cause: 'not_ready', code: 'newer_version', message: '' })
     }
-    if (run.deadlineAt !== undefined && run.deadlineAt <= clock.now()) return await outcomes.expire(started)
+    const overdue = await outcomes.endOverdue(started)
+    if (overdue !== undefined) return overdue
     let data: unknown
     try {
       data = bound.read(run.v, run.data)

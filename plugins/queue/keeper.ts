@@ -166,12 +166,19 @@ export function createKeeper (parts: Parts) {
     if (nowMs - (times['reconcile'] ?? 0) >= reconcileMs) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
+      await recovery.endLate()
+      await freeTargets()
       if (!isChief) return
       await freePlaces()
       await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
       for (const duty of duties) await duty()
     }
+  }
+
+  async function freeTargets (): Promise<void> {
+    const freed = await targets.freeForgotten()
+    if (freed > 0) log.warn({ freed }, 'runs were held for targets that are not on hold')
   }
 
   async function freePlaces (): Promise<void> {

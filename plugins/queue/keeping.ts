@@ -78,6 +78,7 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
         ...(serial === undefined ? {} : { serials: [[workspaceId, serial]] })
       })
     },
+    onEnded: app.tellEnded,
     log
   })
   const keeper = createKeeper({

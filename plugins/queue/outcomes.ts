@@ -1,6 +1,6 @@
 import { uuidv7, type Clock, type Log, type Tx } from '../../src/kernel/index.ts'
 import {
-  RunAborted, classify, fingerprintOf, judge,
+  RunAborted, ageMsOf, classify, fingerprintOf, judge,
   type Attempt, type ClaimRepository, type Classified, type Letter, type OnBuried, type RunPolicy, type RunRow,
   type StartKey, type WorkerRepository
 } from '../../src/jobs/index.ts'
@@ -132,9 +132,27 @@ export function createOutcomes (parts: OutcomeParts) {
     return { fence: run.fence, startedAt: run.startedAt ?? now, endedAt: now, outcome, class: cause, code, message }
   }
 
+  /** Whether it will be older after that time than its job allows. */
   function isTooOld (run: RunRow, afterMs: number): boolean {
     const maxAgeMs = policyOf(run.name)?.maxAgeMs
-    return maxAgeMs !== undefined && clock.ms() + afterMs - run.createdAt.getTime() > maxAgeMs
+    return maxAgeMs !== undefined && ageMsOf(run, clock.ms()) + afterMs > maxAgeMs
+  }
+
+  /** Ends what may not start any more. */
+  async function endOverdue (started: Started): Promise<Ended | undefined> {
+    const { deadlineAt } = started.run
+    if (deadlineAt !== undefined && deadlineAt <= clock.now()) return await expire(started)
+    return isTooOld(started.run, 0) ? await buryOld(started) : undefined
+  }
+
+  /** Dead of what its last start met, of its wait where it had none that ended. */
+  async function buryOld (started: Started): Promise<Ended> {
+    const last = started.run.attempts.at(-1)
+    if (last === undefined || last.class === 'crash') {
+      return await bury(
+        started, { cause: 'not_ready', code: 'too_old', message: 'It waited longer than its job allows.' })
+    }
+    return await bury(started, { cause: last.class, code: last.code, message: last.message })
   }
 
   /** Back to pending without a start that counts. */
@@ -143,7 +161,7 @@ export function createOutcomes (parts: OutcomeParts) {
     return await again({ run, key }, 0, { cause: 'shutdown', code: 'no_place', message: '' })
   }
 
-  return { fail, again, bury, cancel, expire, giveBack }
+  return { fail, again, bury, endOverdue, cancel, giveBack }
 }
 
 export type Outcomes = ReturnType<typeof createOutcomes>

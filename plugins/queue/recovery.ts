@@ -23,17 +23,22 @@ interface Parts {
   killDead: () => Promise<string[]>
   removeWorker: (id: string) => Promise<void>
   onCrash: (start: StartOfRun) => void
+  /** Runs ended since their time was over. */
+  onEnded: (ids: readonly string[]) => void
   log: Log
 }
 
 const unlistedMs = 60_000
 const together = 20
+const expiredAtOnce = 1000
+/** Pages of them in one turn: the relay waits meanwhile. */
+const expiredPages = 5
 
 /** What a keeper mends: lost deliveries, an emptied Redis, dead workers (`jobs.md` 4.2). */
 export function createRecovery (parts: Parts) {
   const {
     runs, claims, dedupes, leases, delivery, view, clock, redis,
-    epochKey, epochTag, lease, killDead, removeWorker, onCrash, log
+    epochKey, epochTag, lease, killDead, removeWorker, onCrash, onEnded, log
   } = parts
 
   let seen: { fence: number, epoch: string | undefined } | undefined
@@ -111,6 +116,15 @@ export function createRecovery (parts: Parts) {
       const starts = await claims.ofWorkers(unseen)
       const locked = await Promise.all(starts.map(delivery.isLocked))
       return await crashAll(starts.filter((_, i) => locked[i] === false))
+    },
+
+    /** Runs whose deadline is over, whatever holds them: the relay sees only those that it chose. */
+    async endLate (): Promise<void> {
+      for (let page = 0; page < expiredPages; page++) {
+        const late = await runs.expireLate(clock.now(), expiredAtOnce)
+        onEnded(late)
+        if (late.length < expiredAtOnce) return
+      }
     },
 
     /** Throttle windows that are over. */

@@ -45,6 +45,14 @@ export function createTargets (
       if (probes.has(target)) await free(target)
     },
 
+    /**
+     * Lets go of what is held for a target that is neither on hold nor tried: the hold may have ended with another
+     * keeper, which took what it knew of the probe with it.
+     */
+    async freeForgotten (): Promise<number> {
+      return await runs.freeTargetsBut([...holds.keys(), ...probes.keys()])
+    },
+
     mayGo ({ _id, target }: Candidate): boolean {
       if (target === undefined) return true
       if (holds.has(target)) return false

@@ -2,7 +2,7 @@ import type { Actor, Clock, RunState, Tx } from '../kernel/index.ts'
 import { scopeOf } from './access.ts'
 import type { BatchOut, WorkflowOut } from './batch-schemas.ts'
 import { JobsError } from './errors.ts'
-import type { BatchRepository, BatchRow, NeedRepository } from './repository.ts'
+import type { BatchRepository, BatchRow, NeedRepository, RunCounts } from './repository.ts'
 import type { RunRow } from './run.ts'
 
 interface Collaborators {
@@ -31,13 +31,16 @@ export function createBatchControl ({ batches, needs, tx, clock, onMoved, onEnde
     return batch
   }
 
-  async function countsOf ({ _id, counts, countedAt, completedAt = new Date(0) }: BatchRow) {
-    const total = Object.values(counts ?? {}).reduce((sum, count) => sum + count, 0)
-    const ageMs = clock.ms() - (countedAt?.getTime() ?? 0)
-    const isYoung = ageMs < (total > many ? manyFreshMs : freshMs)
-    const isFresh = countedAt !== undefined && countedAt >= completedAt && isYoung
-    if (counts !== undefined && isFresh) {
-      return { counts, countedAt }
+  function isYoung (counts: RunCounts, countedAt: Date): boolean {
+    const total = Object.values(counts).reduce((sum, count) => sum + count, 0)
+    return clock.ms() - countedAt.getTime() < (total > many ? manyFreshMs : freshMs)
+  }
+
+  async function countsOf ({ _id, counts, countedAt, completedAt }: BatchRow) {
+    if (counts !== undefined && countedAt !== undefined) {
+      // Its runs leave the store before it does: what was counted at its end stays.
+      const isKept = completedAt === undefined ? isYoung(counts, countedAt) : countedAt >= completedAt
+      if (isKept) return { counts, countedAt }
     }
     const now = clock.now()
     return { counts: await batches.count(_id, now), countedAt: now }

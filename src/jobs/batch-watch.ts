@@ -1,6 +1,6 @@
 import type { Clock, EventBus, JobDefinition, JobSender, Log, Session, Tx } from '../kernel/index.ts'
 import { batchCompleted } from './batch-events.ts'
-import type { BatchRepository, BatchRow, CallbackKind, NeedRepository } from './repository.ts'
+import type { BatchEnd, BatchRepository, BatchRow, CallbackKind, NeedRepository } from './repository.ts'
 
 interface Collaborators {
   batches: BatchRepository
@@ -44,14 +44,15 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
     const due: CallbackKind[] = []
     for (const kind of ['death', 'success', 'complete'] as const) if (await isDue(kind)) due.push(kind)
     if (!isOver && due.length === 0) return
-    await tx(async (session) => { await advance(session, batch, due, isOver) })
+    const end = isOver ? { counts: await batches.tally(_id), completedAt: clock.now() } : undefined
+    await tx(async (session) => { await advance(session, batch, due, end) })
   }
 
   async function advance (
-    session: Session, batch: BatchRow, due: readonly CallbackKind[], isOver: boolean
+    session: Session, batch: BatchRow, due: readonly CallbackKind[], end: BatchEnd | undefined
   ): Promise<void> {
     const { _id: batchId, workspaceId, name, callbacks } = batch
-    if (!await batches.advance(session, batch, due, isOver ? clock.now() : undefined)) return
+    if (!await batches.advance(session, batch, due, end)) return
     for (const kind of due) {
       const callback = callbacks[kind]
       const job = callback === undefined ? undefined : jobOf(callback.job)
@@ -61,7 +62,7 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
         key: `batch:${batchId}:${kind}`, workspaceId, ...(callback.lane === undefined ? {} : { lane: callback.lane })
       })
     }
-    if (!isOver) return
+    if (end === undefined) return
     await events().emit(session, batchCompleted, { batchId, name }, { type: 'batch', id: batchId }, { workspaceId })
   }
 

@@ -5,6 +5,8 @@ const pending = { state: 'pending' }
 /** A partial index is used where its first field is asked for: without the names of all queues every run is read. */
 export const everyQueue = { queue: { $in: [...queues] } }
 
+export const heldTarget = 'held_target'
+
 export const collections: readonly CollectionDefinition[] = [
   {
     name: 'jobs.runs',
@@ -27,6 +29,11 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'batch', keys: { batchId: 1, state: 1 }, partialFilterExpression: { batchId: { $exists: true } } },
       { name: 'workflow', keys: { workflowId: 1 }, partialFilterExpression: { workflowId: { $exists: true } } },
       { name: 'next', keys: { runAt: 1 }, partialFilterExpression: pending },
+      {
+        name: 'deadline',
+        keys: { deadlineAt: 1 },
+        partialFilterExpression: { state: { $in: ['blocked', 'pending'] }, deadlineAt: { $exists: true } }
+      },
       {
         name: 'key', keys: {
           workspaceId: 1, name: 1, key: 1
@@ -59,6 +66,8 @@ export const collections: readonly CollectionDefinition[] = [
         keys: { target: 1, rank: 1, slotAt: 1, _id: 1 },
         partialFilterExpression: { state: 'pending', target: { $exists: true } }
       },
+      // Which targets hold runs up, however many runs each of them holds.
+      { name: heldTarget, keys: { target: 1 }, partialFilterExpression: { state: 'pending', heldBy: 'target' } },
       // Ids rise with the time of creation: a list of a workspace, newest first, is this index read backwards.
       { name: 'created', keys: { workspaceId: 1, _id: 1 } },
       { name: 'dead', keys: { workspaceId: 1, name: 1, _id: 1 }, partialFilterExpression: { state: 'dead' } },

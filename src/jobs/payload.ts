@@ -1,7 +1,7 @@
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Clean, Clone } from 'typebox/value'
-import type { FieldProblem, JobDefinition } from '../kernel/index.ts'
+import { isCost, mostCost, type FieldProblem, type JobDefinition } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 
 const maxBytes = 32 * 1024
@@ -16,6 +16,12 @@ export function checkPayload (name: string, schema: TSchema, data: unknown): voi
   if (bad !== undefined) throw mismatch(name, [problem(bad, 'forbidden_key', 'This name is not allowed.')])
   const bytes = Buffer.byteLength(JSON.stringify(data) ?? '')
   if (bytes > maxBytes) throw JobsError.data_too_large({ name, bytes, maxBytes })
+}
+
+/** Refuses what a run must not cost, where its caller says it: turns are shared by it. Throws `schema_mismatch`. */
+export function checkCost (name: string, cost = 1): void {
+  if (isCost(cost)) return
+  throw mismatch(name, [problem('/cost', 'range', `A run costs a whole number from 1 to ${mostCost}.`)])
 }
 
 /** The data where it is of its schema. Throws `schema_mismatch`. */

@@ -6,12 +6,13 @@ export {
   createClaimRepository, type ClaimRepository, type Letter, type StartOfRun
 } from './repository/claims.ts'
 export {
-  createBatchRepository, type BatchRepository, type BatchRow, type CallbackKind, type StoredCallback
+  createBatchRepository, type BatchEnd, type BatchRepository, type BatchRow, type CallbackKind, type RunCounts,
+  type StoredCallback
 } from './repository/batches.ts'
 export {
   createCandidateRepository, type Ask, type Candidate, type CandidateRepository
 } from './repository/candidates.ts'
-export { createControlRepository, type ControlRepository, type ListedRun } from './repository/control.ts'
+export { createControlRepository, type ControlRepository, type ListedRun, type Reorder } from './repository/control.ts'
 export { createDedupeRepository, type DedupeRepository } from './repository/dedupes.ts'
 export { createEventPages, type EventPages } from './repository/event-pages.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'

@@ -3,7 +3,7 @@ import { scopeOf } from './access.ts'
 import { JobsError } from './errors.ts'
 import { endCancelled } from './jobs.ts'
 import { presentRun, presentRunDetail } from './present.ts'
-import type { ControlRepository, ListedRun, NeedRepository } from './repository.ts'
+import type { ControlRepository, ListedRun, NeedRepository, Reorder } from './repository.ts'
 import type { Cancel } from './run.ts'
 import type { CancelMany, ReorderMany, RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
 
@@ -130,8 +130,12 @@ export function createRunControl (parts: Collaborators) {
   }
 }
 
-function changeOf (lane: Lane | undefined, runAt: string | undefined): { lane?: Lane, runAt?: Date } {
-  return { ...(lane === undefined ? {} : { lane }), ...(runAt === undefined ? {} : { runAt: new Date(runAt) }) }
+function changeOf (lane: Lane | undefined, runAt: string | undefined): Reorder {
+  return {
+    ...(lane === undefined ? {} : { lane }),
+    // Its age counts from its new time.
+    ...(runAt === undefined ? {} : { runAt: new Date(runAt), dueAt: new Date(runAt) })
+  }
 }
 
 function isOver (state: RunState): boolean {

@@ -1,6 +1,7 @@
 import type {
   ActorRef, Cause as Origin, Dedupe, Lane, NeedFailure, Progress, Queue, RunState
 } from '../kernel/index.ts'
+import type { Cause } from './classify.ts'
 
 /** One start that ended, as the run remembers it. */
 export interface Attempt {
@@ -8,7 +9,7 @@ export interface Attempt {
   startedAt: Date
   endedAt: Date
   outcome: 'again' | 'dead' | 'crashed'
-  class: string
+  class: Cause | 'crash'
   code: string
   message: string
 }
@@ -57,6 +58,8 @@ export interface RunRow {
   isLive: boolean
   heldBy: string | null
   runAt: Date
+  /** What its age is counted from, where it was to start later than it was made. */
+  dueAt?: Date
   deadlineAt?: Date
   release: number
   fence: number
@@ -100,6 +103,11 @@ export const mostTold = 1000
 export interface StartKey { id: string, fence: number, claim: string }
 
 const dayMs = 86_400_000
+
+/** How long it has been due. */
+export function ageMsOf ({ createdAt, dueAt = createdAt }: RunRow, nowMs: number): number {
+  return nowMs - Math.max(createdAt.getTime(), dueAt.getTime())
+}
 
 /** When an ended run leaves the store; dead ones stay with their letter. */
 export function expiryOf (state: RunState, nowMs: number): { expireAt?: Date } {

@@ -8,7 +8,7 @@ import { JobsError } from './errors.ts'
 import { dataHash, scopedKey, seqOf } from './keys.ts'
 import { askedNeeds, begin } from './needs.ts'
 import { slotOf } from './partitions.ts'
-import { checkPayload } from './payload.ts'
+import { checkCost, checkPayload } from './payload.ts'
 import type { BatchRepository, DedupeRepository, NeedRepository, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 import { toWorkflow } from './workflow-runs.ts'
@@ -60,12 +60,13 @@ export function createJobSender (parts: SenderParts): JobSender {
 
   function toRun (job: JobDefinition, data: unknown, options: AddOptions): RunRow {
     checkPayload(job.name, job.data, data)
+    checkCost(job.name, options.cost)
     const id = uuidv7(clock.ms())
     const now = clock.now()
     const one = options.dedupe === undefined ? undefined : dedupeFields(job.name, options.dedupe, clock)
     const serial = options.serial ?? job.serial?.(data) ?? one?.serial
     const target = job.target?.(data)
-    return newRun({
+    return withDue(newRun({
       _id: id,
       workspaceId: workspaceOf(data, options),
       name: job.name,
@@ -83,7 +84,7 @@ export function createJobSender (parts: SenderParts): JobSender {
       ...(target === undefined ? {} : { target }),
       ...contestOf(job, data, { slotAt: options.runAt ?? now, ...options }, target),
       ...askedNeeds(options)
-    })
+    }))
   }
 
   /** What must be so before runs of one workspace are written, in the transaction. */
@@ -154,6 +155,11 @@ export function createJobSender (parts: SenderParts): JobSender {
 
     ...lossy
   }
+}
+
+/** Its time may move with every try: what its age is counted from does not. */
+function withDue (run: RunRow): RunRow {
+  return run.runAt > run.createdAt ? { ...run, dueAt: run.runAt } : run
 }
 
 /** Order and names of what it takes before its release. */

@@ -31,7 +31,7 @@ export {
   defineInvariant, type InvariantDefinition, type RestoredBackup, type Store, type StoreTypes
 } from './invariants.ts'
 export {
-  defineJob, lanes, queues,
+  defineJob, isCost, lanes, mostCost, queues,
   type AddOptions, type AddedRun, type Dedupe, type EventHandler, type EventsHandler, type JobContext,
   type JobDefinition, type JobHandler, type JobPolicy, type JobSender, type KeyScope, type Lane, type Log,
   type LossyOptions, type Progress, type Queue, type RunState, type RunView

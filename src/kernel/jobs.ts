@@ -19,7 +19,7 @@ export interface JobPolicy {
   attempts?: number
   backoff?: 'net' | 'mail' | 'bug'
   timeoutMs?: number
-  /** Nothing is tried after this age. */
+  /** A run that has been due for longer does not start any more: it is dead, with a letter. */
   maxAgeMs?: number
 }
 
@@ -47,17 +47,27 @@ export interface JobDefinition<D extends TSchema = TSchema, R extends TSchema = 
   lossy?: boolean
 }
 
+/** What one run counts for where workspaces share turns: a whole number from 1 to this. */
+export const mostCost = 100
+
+export function isCost (cost: number): boolean {
+  return Number.isInteger(cost) && cost >= 1 && cost <= mostCost
+}
+
 type JobInput<D extends TSchema, R extends TSchema> =
   Pick<JobDefinition<D, R>, 'name' | 'data' | 'queue'> & Partial<JobDefinition<D, R>>
 
 /**
  * A job as data: ids, never the entity; a handler reads what is true when it runs.
- * Throws where its schema has a member marked secret: references to the vault travel instead.
+ * Throws where its schema has a member marked secret: references to the vault travel instead; and at a cost that is no
+ * whole number from 1 to 100.
  */
 export function defineJob<D extends TSchema, R extends TSchema = TSchema> (
   job: JobInput<D, R>
 ): JobDefinition<D, R> {
   refuseSecrets(job.name, job.data)
+  const { name, cost = 1 } = job
+  if (!isCost(cost)) throw new Error(`${name} costs ${cost}: it must be a whole number from 1 to ${mostCost}`)
   return { version: 1, lane: 'default', policy: {}, cost: 1, ...job }
 }
 
@@ -87,6 +97,7 @@ export interface AddOptions {
   runAt?: Date
   deadlineAt?: Date
   lane?: Lane
+  /** Default: that of the job; 1 to 100, whole. */
   cost?: number
   serial?: string
   /** Default: the workspace in `data.workspaceId`, else the one at work. */

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
+import { startWorkerHealth } from '../../plugins/http/health.ts'
 import { testEnvironment } from '../helper.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 import { stay } from './two-signals.ts'
@@ -84,6 +85,40 @@ t.test('a second signal ends a worker at once, and what it had is no attempt', a
   t.ok(performance.now() - sinceMs < 1000, `${Math.round(performance.now() - sinceMs)} ms`)
   await until('given back', async () => (await runOf(app, id))?.state !== 'running', soon)
   t.match(await runOf(app, id), { attempt: 0 })
+})
+
+t.test('a worker that drains is not ready from the first moment, and alive to the last', async (t) => {
+  const place = newPlace()
+  const [atWork, mayEnd] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()]
+  let port = 0
+  const app = await rig({
+    place,
+    declared: { jobs: [stay] },
+    bind (app) {
+      app.handleJob(stay, async () => {
+        atWork.resolve(undefined)
+        await mayEnd.promise
+      })
+    },
+    async ready (app) { port = await startWorkerHealth(app, 0) }
+  })
+  t.teardown(async () => {
+    mayEnd.resolve(undefined)
+    await app.close()
+    await dropPlace(place)
+  })
+  const statusOf = async (path: string) => (await fetch(`http://127.0.0.1:${port}/health/${path}`)).status
+  const id = await addOne(app, stay, {})
+  await atWork.promise
+  t.equal(await statusOf('ready'), 200)
+  const closed = app.close()
+  t.same([await statusOf('ready'), await statusOf('live')], [503, 200])
+  mayEnd.resolve(undefined)
+  await closed
+  await t.rejects(statusOf('ready'))
+  const reader = await rig({ place, role: 'server', declared: { jobs: [stay] } })
+  t.teardown(async () => { await reader.close() })
+  t.match(await runOf(reader, id), { state: 'done' })
 })
 
 t.test('a solo child in an endless loop ends with its worker', options, async (t) => {

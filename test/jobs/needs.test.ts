@@ -38,7 +38,9 @@ function bind (app: FastifyInstance): void {
   app.handleJob(callback, async ({ run: { data: { name } } }) => { seen.push(name) })
 }
 
-interface Row { _id: string, state: string, error?: { code: string }, isNeeded?: boolean, workflowId?: string }
+interface Row {
+  _id: string, state: string, batchId?: string, error?: { code: string }, isNeeded?: boolean, workflowId?: string
+}
 const place = newPlace()
 const app = await rig({ place, declared: { jobs: [step, commit, callback] }, bind })
 t.teardown(async () => {
@@ -218,6 +220,10 @@ t.test('a batch calls back once: when all have ended, when all are done, when th
   const calls = seen.filter((name) => name.startsWith('good ') || name.startsWith('bad '))
   t.same(calls.toSorted(), ['bad complete', 'bad death', 'good complete', 'good success'])
   t.match(await app.batchControl.get(actor, bad), { counts: { done: 1, dead: 1 }, stuck: 0, pages: 1 })
+  // Done runs leave the store after a week, and nobody need have looked before.
+  await runs.deleteMany({ batchId: bad, state: 'done' })
+  t.match(await app.batchControl.cancel(actor, bad, 'it is over'), { state: 'complete', counts: { done: 1, dead: 1 } })
+  t.match(await app.batchControl.get(actor, bad), { counts: { done: 1, dead: 1 } })
   t.equal(await app.db.collection('jobs.events').countDocuments({ type: 'jobs.batch.completed' }), 2)
   await t.rejects(app.tx(async (session) =>
     await app.jobs.add(session, step, { name: 'x' }, { workspaceId, batchId: good })), { code: 'jobs.batch_sealed' })

@@ -36,17 +36,19 @@ export interface RigOptions {
   logLevel?: string
   /** Gets the lines of the log. */
   stream?: { write: (line: string) => void }
+  /** Makes it ready, where that is more than usual. */
+  ready?: (app: FastifyInstance) => Promise<unknown>
 }
 
 const usual = {
   role: 'worker', groups: ['io', 'cpu', 'keeper'], declared: {}, bind: () => undefined, partitions: 1,
-  logLevel: 'silent'
+  logLevel: 'silent', ready: async (app: FastifyInstance) => await app.ready()
 } as const
 
 /** An app of the lower floors, ready. */
 export async function rig (options: RigOptions): Promise<FastifyInstance> {
   const {
-    place, role, groups, host, declared, bind, own, limits, partitions, logLevel, stream
+    place, role, groups, host, declared, bind, own, limits, partitions, logLevel, stream, ready
   } = { ...usual, ...options }
   const app = Fastify({ logger: { level: logLevel, ...(stream && { stream }) } }) as unknown as FastifyInstance
   const redis = { url: place.redisUrl, prefix: place.name }
@@ -66,7 +68,7 @@ export async function rig (options: RigOptions): Promise<FastifyInstance> {
   bind(app)
   await app.after()
   await migrate({ url: place.mongoUrl, database: place.name }, app.registry.collections.values())
-  await app.ready()
+  await ready(app)
   return app
 }
 

@@ -71,6 +71,16 @@ async function race (t: Test, what: string, one: (n: number) => Promise<AddedRun
   return added[0]?.id ?? ''
 }
 
+t.test('a run costs a whole number from 1 to 100, of its job and of its own', async (t) => {
+  for (const cost of [0, -1, 1.5, 101, NaN]) {
+    t.throws(() => defineJob({ name: 'test.cost-much', queue: 'fast', data: Numbered, cost }), /test\.cost-much costs/)
+    const refusal = { code: 'jobs.schema_mismatch', options: { errors: [{ pointer: '/cost' }] } }
+    await t.rejects(add({ n: 1 }, { cost }), refusal)
+  }
+  const { id } = await add({ n: 600 }, { cost: 100, runAt: later() })
+  t.match(await runs(app).findOne({ _id: id }), { cost: 100 })
+})
+
 t.test('P21: a key is unique in its scope', async (t) => {
   const within = async (id: string, attempt: number, scope: KeyScope): Promise<string> =>
     await withContext({ cause: { kind: 'run', id }, attempt }, async () => await race(

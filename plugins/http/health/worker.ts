@@ -13,7 +13,6 @@ export async function startWorkerHealth (
   app: FastifyInstance, { host, port }: { host: string, port: number }
 ): Promise<string> {
   const probe = createProbe(app.healthChecks, app.log)
-  const state = { isReady: true, isDraining: false }
   const server = createServer((request, response) => {
     const path = request.url?.split('?', 1)[0] ?? ''
     if (path === '/metrics') {
@@ -30,11 +29,10 @@ export async function startWorkerHealth (
       response.writeHead(404).end()
       return
     }
-    const { status, body } = answerHealth(path, probe, state)
+    const { status, body } = answerHealth(path, probe, { isReady: true, isDraining: app.healthChecks.isDraining() })
     sendJson(response, 'application/health+json', body, status)
   })
   app.addHook('onClose', async () => {
-    state.isDraining = true
     await Promise.all([probe.stop(), closeServer(server)])
   })
   await app.ready()

@@ -6,6 +6,12 @@ export interface StoredCallback { job: string, data: unknown, lane?: Lane }
 
 export type CallbackKind = 'complete' | 'success' | 'death'
 
+/** Runs by state. */
+export type RunCounts = Partial<Record<RunState, number>>
+
+/** The end of a batch: its runs leave the store long before it does. */
+export interface BatchEnd { completedAt: Date, counts: RunCounts }
+
 /** A document of `jobs.batches`. */
 export interface BatchRow {
   _id: string
@@ -23,7 +29,7 @@ export interface BatchRow {
   called: CallbackKind[]
   /** Rises with everything that may bring runs in. */
   rev: number
-  counts?: Partial<Record<RunState, number>>
+  counts?: RunCounts
   countedAt?: Date
   createdAt: Date
   completedAt?: Date
@@ -40,7 +46,16 @@ export function createBatchRepository (db: Db) {
   const rows = db.collection<BatchRow>('jobs.batches')
   const runs = db.collection<RunRow>('jobs.runs')
 
+  async function tally (id: string): Promise<RunCounts> {
+    const found = await runs.aggregate<{ _id: RunState, count: number }>([
+      { $match: { batchId: id } }, { $group: { _id: '$state', count: { $sum: 1 } } }
+    ]).toArray()
+    return Object.fromEntries(found.map(({ _id, count }) => [_id, count]))
+  }
+
   return {
+    tally,
+
     async insert (session: Session, batch: BatchRow): Promise<void> {
       await rows.insertOne(batch, { session })
     },
@@ -102,25 +117,26 @@ export function createBatchRepository (db: Db) {
 
     /** Notes that callbacks were made, and the end, unless something came in since it was read. */
     async advance (
-      session: Session, { _id, rev }: BatchRow, called: readonly CallbackKind[], completedAt?: Date
+      session: Session, { _id, rev }: BatchRow, called: readonly CallbackKind[], end?: BatchEnd
     ): Promise<boolean> {
       const { matchedCount } = await rows.updateOne({ _id, rev, state: 'open' }, {
         $addToSet: { called: { $each: [...called] } },
         $inc: { rev: 1 },
-        ...(completedAt && {
-          $set: { state: 'complete', completedAt, expireAt: new Date(completedAt.getTime() + keptMs) }
+        ...(end && {
+          $set: {
+            state: 'complete', ...end, countedAt: end.completedAt,
+            expireAt: new Date(end.completedAt.getTime() + keptMs)
+          }
         })
       }, { session })
       return matchedCount === 1
     },
 
-    /** Counts its runs by state, and keeps what it counted. */
-    async count (id: string, now: Date): Promise<Partial<Record<RunState, number>>> {
-      const found = await runs.aggregate<{ _id: RunState, count: number }>([
-        { $match: { batchId: id } }, { $group: { _id: '$state', count: { $sum: 1 } } }
-      ]).toArray()
-      const counts = Object.fromEntries(found.map(({ _id, count }) => [_id, count]))
-      await rows.updateOne({ _id: id }, { $set: { counts, countedAt: now } })
+    /** Counts its runs by state, and keeps what it counted, unless that of its end is kept. */
+    async count (id: string, now: Date): Promise<RunCounts> {
+      const counts = await tally(id)
+      const ended = { state: 'complete' as const, $expr: { $gte: ['$countedAt', '$completedAt'] } }
+      await rows.updateOne({ _id: id, $nor: [ended] }, { $set: { counts, countedAt: now } })
       return counts
     },
 

@@ -8,6 +8,9 @@ import type { RunQuery, WaitingFilter } from '../schemas.ts'
 /** A run with what batches and workflows note on it. */
 export type ListedRun = RunRow & { batchId?: string, workflowId?: string }
 
+/** Another lane, another time; its age counts from `dueAt`. */
+export interface Reorder { lane?: Lane, runAt?: Date, dueAt?: Date }
+
 const waiting = ['blocked', 'pending', 'published'] as const
 const pages = 5000
 const mostMs = 10_000
@@ -97,7 +100,7 @@ export function createControlRepository (db: Db) {
 
     /** Gives a waiting run another lane or time; a delivery on its way is void. Undefined where it is not waiting. */
     async reorder (
-      session: Session, scope: Scope, id: string, change: { lane?: Lane, runAt?: Date }, now: Date
+      session: Session, scope: Scope, id: string, change: Reorder, now: Date
     ): Promise<ListedRun | undefined> {
       for (const state of waiting) {
         const to = state === 'blocked' ? {} : { state: 'pending' as const, isLive: false, heldBy: null }
@@ -111,7 +114,7 @@ export function createControlRepository (db: Db) {
 
     /** The same for all waiting runs that match; what carries a cancel stays where it is. How many. */
     async reorderMany (
-      scope: Scope, filter: WaitingFilter, change: { lane?: Lane, runAt?: Date }, now: Date
+      scope: Scope, filter: WaitingFilter, change: Reorder, now: Date
     ): Promise<number> {
       const which = { ...whichOf(scope, filter), cancel: { $exists: false } }
       const $set = { ...change, updatedAt: now }

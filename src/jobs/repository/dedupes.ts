@@ -36,7 +36,7 @@ export function createDedupeRepository (db: Db) {
     const found = await rows.findOneAndUpdate(one, {
       $set: {
         v, data, dataHash, lane, cost, updatedAt: run.createdAt,
-        ...(run.dedupe.mode === 'debounce' ? { runAt, heldBy: null } : {}),
+        ...(run.dedupe.mode === 'debounce' ? { runAt, dueAt: runAt, heldBy: null } : {}),
         ...(deadlineAt === undefined ? {} : { deadlineAt }),
         ...(target === undefined ? {} : { target })
       },

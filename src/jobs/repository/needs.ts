@@ -42,7 +42,8 @@ export function createNeedRepository (db: Db) {
         $set: {
           state: { $cond: [{ $lte: ['$waiting', 0] }, 'pending', 'blocked'] },
           // Its wait begins now.
-          runAt: { $max: ['$runAt', now] }
+          runAt: { $max: ['$runAt', now] },
+          dueAt: { $max: ['$runAt', now] }
         }
       }
     ], { session })

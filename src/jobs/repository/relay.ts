@@ -1,12 +1,15 @@
 import type { Db } from 'mongodb'
 import { lanes, type Lane, type Queue } from '../../kernel/index.ts'
-import { everyQueue } from '../indexes.ts'
+import { everyQueue, heldTarget } from '../indexes.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 import type { Candidate } from './candidates.ts'
 import { turnOf } from './claims.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
 const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
+
+/** What is not in Redis and not at work. */
+const unstarted = ['blocked', 'pending'] as const
 
 /** `isAhead`: goes before what waits in Redis in its lane. */
 export interface Delivery { id: string, release: number, queue: Queue, lane: Lane, isAhead?: boolean }
@@ -108,6 +111,14 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       return modifiedCount
     },
 
+    /** Lets go of runs that are held for other targets than these, on which nobody waits any more; how many. */
+    async freeTargetsBut (known: readonly string[]): Promise<number> {
+      const { modifiedCount } = await rows.updateMany(
+        { state: 'pending', heldBy: 'target', target: { $nin: [...known] }, ...mine },
+        { $set: { heldBy: null } }, { ...fast, hint: heldTarget })
+      return modifiedCount
+    },
+
     /** Shows on due runs of queues without a worker why they wait. */
     async holdQueues (queues: readonly Queue[], now: Date): Promise<void> {
       if (queues.length === 0) return
@@ -118,9 +129,16 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
 
     async expire (ids: readonly string[], now: Date): Promise<void> {
       if (ids.length === 0) return
-      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending' }, {
-        $set: { state: 'expired', isLive: false, endedAt: now, ...expiryOf('expired', now.getTime()) }
-      })
+      await rows.updateMany({ _id: { $in: [...ids] }, state: 'pending' }, { $set: expired(now) })
+    },
+
+    /** Ends so many that wait, for whatever, although their deadline is over; the ids of those that it found. */
+    async expireLate (now: Date, limit: number): Promise<string[]> {
+      const late = { state: { $in: [...unstarted] }, deadlineAt: { $lte: now }, ...mine }
+      const found = await rows.find(late, { projection: { _id: 1 } }).limit(limit).toArray()
+      const ids = found.map(({ _id }) => _id)
+      if (ids.length > 0) await rows.updateMany({ ...late, _id: { $in: ids } }, { $set: expired(now) })
+      return ids
     },
 
     /** Publishes runs of one release number that took the same; answers those that this pass really got. */
@@ -186,4 +204,8 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       return count
     }
   }
+}
+
+function expired (now: Date) {
+  return { state: 'expired' as const, isLive: false, heldBy: null, endedAt: now, ...expiryOf('expired', now.getTime()) }
 }
