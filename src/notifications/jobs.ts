@@ -20,6 +20,7 @@ export const sendEmail = defineJob({
   name: 'notifications.send-email',
   queue: 'mail',
   data: Type.Object({ workspaceId, messageId: Id }, closed),
-  // All mails wait together for the one server.
-  target: () => 'smtp'
+  // All mails wait together for the one server, and as long as mail servers do themselves (RFC 5321, 4.5.4.1).
+  target: () => 'smtp',
+  policy: { maxAgeMs: 5 * 86_400_000 }
 })

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { defineErrors, defineEvent, defineJob, defineSubscriber, type AddOptions } from '../../src/kernel/index.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
+import { bindEffects, declared as effectsDeclared, effectJob, effectsOf, kill, startVictim } from './victim.ts'
 
 const Numbered = Type.Object({ n: Type.Integer() }, { additionalProperties: false })
 const queueUp = defineJob({ name: 'test.queue-up', queue: 'fast', data: Numbered, serial: () => 'row' })
@@ -108,3 +109,44 @@ t.test('the clock of a process may be wrong and jump: runs start in time all the
   }
   t.same(seen, [1, 1, 1])
 })
+
+/** A module that a process loads first: its clock is off by so much from then on. */
+const clockOffBy = (ms: number): string => `data:text/javascript,${encodeURIComponent(`
+  const Right = Date
+  globalThis.Date = class extends Right {
+    constructor (...given) { super(...(given.length === 0 ? [Right.now() + ${ms}] : given)) }
+    static now () { return Right.now() + ${ms} }
+  }`)}`
+
+for (const hours of [-5, 5]) {
+  t.test(`a worker whose clock is ${hours} h off, beside others whose clocks are right`, async (t) => {
+    const here = newPlace()
+    const keeper = await rig({ place: here, groups: ['keeper'], declared: effectsDeclared, bind: bindEffects() })
+    const worker = await startVictim({ place: here }, { execArgv: ['--import', clockOffBy(hours * 3_600_000)] })
+    t.teardown(async () => {
+      await kill(worker)
+      await keeper.close()
+      await dropPlace(here)
+    })
+    const nowMs = keeper.clock.ms()
+    const runAt = new Date(nowMs + 1500)
+    const options = { workspaceId: 'w', runAt, deadlineAt: new Date(nowMs + 30_000) }
+    await keeper.tx(async (session) => {
+      await keeper.jobs.addMany(session, effectJob, Array.from({ length: 20 }, () => ({ data: { ms: 0 }, options })))
+    })
+    const effects = effectsOf(keeper)
+    await until('all effects', async () => await effects.countDocuments({ count: 1 }) === 20, 20_000)
+    await until('all ends', async () => await runs(keeper).countDocuments({ state: 'done' }) === 20)
+    for (const run of await runs(keeper).find().toArray()) {
+      t.match(run, { starts: 1, crashes: 0, attempt: 0 })
+      const lateMs = (run['startedAt'] as Date).getTime() - runAt.getTime()
+      t.ok(lateMs >= 0 && lateMs < 15_000, `started ${lateMs} ms after its time`)
+      const keptMs = (run['expireAt'] as Date).getTime() - (run['endedAt'] as Date).getTime()
+      t.equal(keptMs, 7 * 86_400_000)
+      t.ok(Math.abs((run['endedAt'] as Date).getTime() - Date.now()) < 60_000)
+    }
+    const [seenWorker] = await keeper.db.collection<{ seenAt: Date, queues: object }>('jobs.workers')
+      .find({ queues: { $ne: {} } }).toArray()
+    t.ok(Math.abs((seenWorker?.seenAt.getTime() ?? 0) - Date.now()) < 30_000, 'it is seen alive')
+  })
+}
