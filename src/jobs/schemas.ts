@@ -56,6 +56,11 @@ export const RunPageSchema = pageOf(RunSchema, 'RunPage')
 
 export const RunDetailSchema = Type.Object({
   ...runFields,
+  heldBy: Type.Optional({
+    ...Word,
+    description: 'What keeps it from starting; only here, not in a list, also the limits of its workspace, as they ' +
+      'stand now: workspace_cap (it has as many live runs in the queue as it may) and workspace_rate'
+  }),
   data: Type.Unknown({ description: 'With what its job hides left out' }),
   result: Type.Optional(Type.Unknown()),
   attempts: Type.Array(Attempt, { maxItems: 20 }),
