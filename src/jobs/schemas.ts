@@ -70,7 +70,9 @@ export const RunDetailSchema = Type.Object({
   target: Type.Optional(Text),
   deadlineAt: Type.Optional(At),
   cancel: Type.Optional(Type.Object({ reason: Text, by: Word, at: At }, closed)),
-  needs: Type.Optional(Type.Array(Type.Object({ id: Id, state: Nullable(OneOf(runStates)) }, closed), {
+  needs: Type.Optional(Type.Array(Type.Object({
+    id: Id, name: Nullable(Word), state: Nullable(OneOf(runStates))
+  }, closed), {
     maxItems: 1000, description: 'Runs that it goes after; null: one that the store has forgotten since'
   })),
   waiting: Type.Optional({ ...Count, description: 'How many of those have not ended as far as this one knows' }),
