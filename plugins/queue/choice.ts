@@ -1,5 +1,5 @@
 import {
-  freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, takeTurns, turnFrom,
+  burstOf, freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, takeTurns, turnFrom,
   type Ask, type Bucket, type Candidate, type CandidateRepository, type Ring, type Share, type ShareRepository
 } from '../../src/jobs/index.ts'
 import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
@@ -188,7 +188,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   /** Starts that the rate of a workspace has left now. */
   function tokensOf (workspaceId: string, perMin: number, nowMs: number): number {
     const before = buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }
-    const bucket = refill(before, nowMs, perMin / 60, Math.max(1, perMin / 6))
+    const bucket = refill(before, nowMs, perMin / 60, burstOf(perMin))
     buckets.set(workspaceId, bucket)
     return Math.floor(bucket.tokens)
   }

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import {
   createBatchRepository, createControlRepository, createEventPages, createEventService, createLetterRepository,
-  createLetterService, createNeedRepository, createOperations, createPauseRepository, createQueueControl,
+  createLetterService, createLimits, createNeedRepository, createOperations, createPauseRepository, createQueueControl,
   createRelayRepository, createRuleRepository, createRuleService, createRunControl, createRunRepository,
-  createSubscriberDuty, createSubscriberRepository,
+  createShareRepository, createSubscriberDuty, createSubscriberRepository,
   createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, runDead, schemas,
   type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
   type SubscriberDuty
@@ -40,6 +40,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   const control = createRunControl({
     runs: createControlRepository(db),
     statesOf: createNeedRepository(db).statesOf,
+    limitOf: createLimits({ shares: createShareRepository(db), clock }),
     jobs,
     known,
     tx,

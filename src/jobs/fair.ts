@@ -108,6 +108,24 @@ export function refill ({ tokens, atMs }: Bucket, nowMs: number, perSecond: numb
   return { tokens: Math.min(burst, tokens + Math.max(0, nowMs - atMs) * perSecond / 1000), atMs: nowMs }
 }
 
+/** Starts that a rate lets go at once: those of ten seconds, at least one. */
+export const burstOf = (perMin: number): number => Math.max(1, perMin / 6)
+
+/** In what time an empty bucket of the rate is full, in ms. */
+export const refillMs = (perMin: number): number => burstOf(perMin) * minuteMs / perMin
+
+/** What the rate has left, by the times of its starts since twice its `refillMs`, in order: never more than it has. */
+export function leftOf (startsMs: readonly number[], perMin: number, nowMs: number): number {
+  const fill = (bucket: Bucket, atMs: number): Bucket => refill(bucket, atMs, perMin / 60, burstOf(perMin))
+  let bucket: Bucket = { tokens: 0, atMs: nowMs - 2 * refillMs(perMin) }
+  for (const atMs of startsMs) {
+    bucket = fill(bucket, atMs)
+    // It had one, however little is known of what was before.
+    bucket.tokens = Math.max(0, bucket.tokens - 1)
+  }
+  return fill(bucket, nowMs).tokens
+}
+
 const minuteMs = 60_000
 const floor = 10
 

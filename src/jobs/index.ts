@@ -30,7 +30,8 @@ export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'
 export { groupOpened, runDead } from './events.ts'
 export {
-  createRetryBudget, laneNow, mixRisen, newRing, quantum, refill, takeTurns, turnFrom,
+  burstOf, createRetryBudget, laneNow, leftOf, mixRisen, newRing, quantum, refill, takeTurns,
+  turnFrom,
   type Bucket, type RetryBudget, type Ring
 } from './fair.ts'
 export { fingerprintOf } from './fingerprint.ts'
@@ -38,6 +39,7 @@ export { collections } from './indexes.ts'
 export { endCancelled, replayEvents, replayLetters } from './jobs.ts'
 export { dataHash, deliveryId } from './keys.ts'
 export { createLetterService, type LetterService } from './letters.ts'
+export { createLimits } from './limits.ts'
 export { nextConcurrency } from './loop-guard.ts'
 export { checkPayload, readPayload } from './payload.ts'
 export { partitionOf, sharesOf, slotsWhere, spreadOf } from './partitions.ts'

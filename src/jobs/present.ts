@@ -1,5 +1,6 @@
 import type { NeedView, RunState } from '../kernel/index.ts'
 import type { Operation } from '../kernel/schemas.ts'
+import type { LimitHold } from './limits.ts'
 import { redact } from './redact.ts'
 import type { ListedRun } from './repository.ts'
 import type { Attempt, RunRow } from './run.ts'
@@ -60,12 +61,16 @@ export function presentRun (run: Omit<ListedRun, 'data'>): RunOut {
 
 /** One run with its attempts and needs; what its job hides is left out of the data. */
 export function presentRunDetail (
-  run: ListedRun, { hides = [], needs }: { hides?: readonly string[] | undefined, needs: readonly NeedView[] }
+  run: ListedRun,
+  { hides = [], needs, limit }: {
+    hides?: readonly string[] | undefined, needs: readonly NeedView[], limit?: LimitHold | undefined
+  }
 ): RunDetail {
   const { data, result, attempts, crashes, key, serial, target, deadlineAt, cancel, replayOf, replays, isReplay } = run
   const { waiting } = run
   return {
     ...presentRun(run),
+    ...(limit === undefined ? {} : { heldBy: limit }),
     data: redact(data, hides),
     attempts: attempts.map(presentAttempt),
     crashes,

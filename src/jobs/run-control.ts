@@ -2,6 +2,7 @@ import type { Actor, Clock, JobContext, JobSender, Lane, Registry, RunState, Tx 
 import { scopeOf } from './access.ts'
 import { JobsError } from './errors.ts'
 import { endCancelled } from './jobs.ts'
+import type { LimitHold } from './limits.ts'
 import { presentRun, presentRunDetail } from './present.ts'
 import type { ControlRepository, ListedRun, NeedRepository, Reorder } from './repository.ts'
 import type { Cancel } from './run.ts'
@@ -11,6 +12,8 @@ interface Collaborators {
   runs: ControlRepository
   /** How runs stand that another one needs. */
   statesOf: NeedRepository['statesOf']
+  /** Which limit of its workspace keeps a run back. */
+  limitOf: (run: ListedRun) => Promise<LimitHold | undefined>
   jobs: JobSender
   known: Pick<Registry, 'jobs'>
   tx: Tx
@@ -31,7 +34,7 @@ const tries = 5
 
 /** What operators see and do of runs (`jobs.md` 3.3). */
 export function createRunControl (parts: Collaborators) {
-  const { runs, statesOf, jobs, known, tx, clock, tellWorkers, onMoved, onManyMoved, onEnded } = parts
+  const { runs, statesOf, limitOf, jobs, known, tx, clock, tellWorkers, onMoved, onManyMoved, onEnded } = parts
 
   async function runOf (actor: Actor, id: string): Promise<ListedRun> {
     const run = await runs.find(scopeOf(actor), id)
@@ -40,8 +43,8 @@ export function createRunControl (parts: Collaborators) {
   }
 
   async function detailOf (run: ListedRun): Promise<RunDetail> {
-    const needs = await statesOf(run.workspaceId, run.needs ?? [])
-    return presentRunDetail(run, { hides: known.jobs.get(run.name)?.redact, needs })
+    const [needs, limit] = await Promise.all([statesOf(run.workspaceId, run.needs ?? []), limitOf(run)])
+    return presentRunDetail(run, { hides: known.jobs.get(run.name)?.redact, needs, limit })
   }
 
   function cancelOf (actor: Actor, reason: string): Cancel {

@@ -103,6 +103,8 @@ export const mostTold = 1000
 export interface StartKey { id: string, fence: number, claim: string }
 
 const dayMs = 86_400_000
+/** How long the store keeps what is done, and what ended otherwise. */
+export const keptMs = { done: 7 * dayMs, shown: 30 * dayMs }
 
 /** How long it has been due. */
 export function ageMsOf ({ createdAt, dueAt = createdAt }: RunRow, nowMs: number): number {
@@ -111,7 +113,7 @@ export function ageMsOf ({ createdAt, dueAt = createdAt }: RunRow, nowMs: number
 
 /** When an ended run leaves the store; dead ones stay with their letter. */
 export function expiryOf (state: RunState, nowMs: number): { expireAt?: Date } {
-  if (state === 'done') return { expireAt: new Date(nowMs + 7 * dayMs) }
+  if (state === 'done') return { expireAt: new Date(nowMs + keptMs.done) }
   const isShown = state === 'cancelled' || state === 'expired' || state === 'skipped'
-  return isShown ? { expireAt: new Date(nowMs + 30 * dayMs) } : {}
+  return isShown ? { expireAt: new Date(nowMs + keptMs.shown) } : {}
 }

@@ -56,6 +56,11 @@ export const RunPageSchema = pageOf(RunSchema, 'RunPage')
 
 export const RunDetailSchema = Type.Object({
   ...runFields,
+  heldBy: Type.Optional({
+    ...Word,
+    description: 'What keeps it from starting; only here, not in a list, also the limits of its workspace, as they ' +
+      'stand now: workspace_cap (it has as many live runs in the queue as it may) and workspace_rate'
+  }),
   data: Type.Unknown({ description: 'With what its job hides left out' }),
   result: Type.Optional(Type.Unknown()),
   attempts: Type.Array(Attempt, { maxItems: 20 }),
@@ -65,7 +70,9 @@ export const RunDetailSchema = Type.Object({
   target: Type.Optional(Text),
   deadlineAt: Type.Optional(At),
   cancel: Type.Optional(Type.Object({ reason: Text, by: Word, at: At }, closed)),
-  needs: Type.Optional(Type.Array(Type.Object({ id: Id, state: Nullable(OneOf(runStates)) }, closed), {
+  needs: Type.Optional(Type.Array(Type.Object({
+    id: Id, name: Nullable(Word), state: Nullable(OneOf(runStates))
+  }, closed), {
     maxItems: 1000, description: 'Runs that it goes after; null: one that the store has forgotten since'
   })),
   waiting: Type.Optional({ ...Count, description: 'How many of those have not ended as far as this one knows' }),

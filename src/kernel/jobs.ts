@@ -162,7 +162,7 @@ export interface Progress {
 }
 
 /** A run that another one needs; null: it ended so long ago that the store has forgotten it. */
-export interface NeedView { id: string, state: RunState | null }
+export interface NeedView { id: string, name: string | null, state: RunState | null }
 
 export interface RunView<D> {
   id: string

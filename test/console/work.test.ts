@@ -1,9 +1,12 @@
 // The page of operators: queues as they move, one run told, a dead letter replayed, a schedule explained.
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { proveBackup } from '../../src/jobs/index.ts'
-import { uuidv7 } from '../../src/kernel/index.ts'
+import { proveBackup, startDailyReports } from '../../src/jobs/index.ts'
+import { uuidv7, type Actor, type AddOptions } from '../../src/kernel/index.ts'
 import { openStage, overhangOf, password, signUp, until, violationsOf, type Stage } from './stage.ts'
+
+interface Sized { scrollWidth: number, clientWidth: number }
 
 async function enterAsOperator ({ app, page, open }: Stage): Promise<void> {
   const made = await app.identity.makeFirstOperator('op@example.org')
@@ -44,7 +47,7 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await page.getByRole('dialog').getByRole('button', { name: 'Pause' }).click()
     await row.getByText('paused').waitFor()
     await row.getByText('looking at it').waitFor()
-    await addFailing(app)
+    await addProof(app)
     await until('one waits', async () => /waiting/.test(await page.locator('.sub').textContent() ?? '') &&
       await row.locator('td').nth(3).textContent() === '1')
     await lookAt(t, page, 'queues')
@@ -90,6 +93,60 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await page.getByText('No dead letter').waitFor()
   })
 
+  await t.test('a blocked run names what it waits for, and the letter of a cause what ended with it', async (t) => {
+    const [cause, other] = [await addPlanned(app), await addPlanned(app)]
+    const blocked = await addProof(app, { needs: [cause, other], onNeedFailure: 'fail' })
+    await open(`/console/work/runs/${blocked}`)
+    await page.getByText('It waits for 2 runs that it needs.').waitFor()
+    const needs = page.getByRole('list', { name: 'Runs that it needs' })
+    t.same((await needs.getByRole('listitem').allTextContents()).map((text) => text.replace(/\s+/g, ' ').trim()),
+      [cause, other].map((id) => `jobs.prove-backup pending Copy Run id ${shortId(id)}`))
+    await lookAt(t, page, 'blocked run')
+    await needs.getByRole('link').nth(1).click()
+    await page.getByText('It is due in').waitFor()
+    t.match(page.url(), `/console/work/runs/${other}`)
+
+    await app.db.collection<{ _id: string }>('jobs.runs').updateOne(
+      { _id: cause }, { $set: { runAt: app.clock.now() } })
+    await page.goBack()
+    await page.getByText('Went after').waitFor()
+    await needs.getByText('dead').waitFor()
+
+    await open('/console/work/letters')
+    await page.getByRole('table', { name: 'Dead letters by kind' }).getByRole('link').click()
+    const letters = page.getByRole('table', { name: 'Letters', exact: true })
+    await letters.getByRole('link').first().click()
+    const ended = page.getByRole('list', { name: 'Runs that ended with it' })
+    await ended.waitFor()
+    t.same(await ended.getByRole('link').allTextContents(), [blocked])
+    await lookAt(t, page, 'letter')
+    await ended.getByRole('link').click()
+    await page.getByText('Went after').waitFor()
+    t.match(page.url(), `/console/work/runs/${blocked}`)
+  })
+
+  await t.test('a run under the cap of its workspace says so, and one over its rate', async (t) => {
+    const workspaceId = uuidv7()
+    const add = async (options: Partial<AddOptions> = {}): Promise<string> => (await app.tx(async (session) =>
+      await app.jobs.add(session, startDailyReports, {}, { workspaceId, ...options }))).id
+    const live = await add({ runAt: new Date(app.clock.ms() + 3_600_000) })
+    await app.capacity.setShare(workspaceId, { maxLive: 1 })
+    // At work for as long as this takes; the keeper takes back what nobody works on after a minute.
+    await app.db.collection<{ _id: string }>('jobs.runs').updateOne(
+      { _id: live }, { $set: { state: 'published', isLive: true, publishedAt: app.clock.now() } })
+    // Those that are added before the relay knows of a limit go.
+    const says = async (words: RegExp): Promise<boolean> => {
+      await open(`/console/work/runs/${await add()}`)
+      await page.getByRole('heading', { name: startDailyReports.name }).waitFor()
+      await sleep(300)
+      return words.test(await page.locator('.stack').textContent() ?? '')
+    }
+    await until('the cap', async () => await says(/It waits: its workspace has as many runs of this queue at work as/))
+    await lookAt(t, page, 'capped run')
+    await app.capacity.setShare(workspaceId, { perMin: 0.1 })
+    await until('the rate', async () => await says(/It waits: its workspace has a rate of starts, which is used up/))
+  })
+
   await t.test('a schedule is explained, run now, paused and resumed', async (t) => {
     await open('/console/work/schedules')
     await page.getByRole('link', { name: 'jobs.clear-records-weekly' }).click()
@@ -98,11 +155,25 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     t.equal(await panel.getByRole('table', { name: 'Next slots' }).getByText('fire').count(), 10)
     await panel.getByRole('button', { name: 'Run now' }).click()
     await panel.getByRole('table', { name: 'Past slots' }).getByRole('row').nth(1).waitFor()
+    t.equal(await panel.locator('.panel-body').evaluate((body: Sized) => body.scrollWidth - body.clientWidth), 0,
+      'the panel has room for its tables')
     await lookAt(t, page, 'schedules')
     await panel.getByRole('button', { name: 'Pause' }).click()
-    await panel.getByText('paused').first().waitFor()
+    await panel.getByText('the schedule is paused').first().waitFor()
     await panel.getByRole('button', { name: 'Resume' }).click()
     await panel.getByRole('button', { name: 'Pause' }).waitFor()
+    const explained = async (...shown: string[]): Promise<void> => {
+      await page.reload()
+      for (const text of shown) await panel.getByText(text).first().waitFor()
+    }
+    const now = app.clock.now()
+    await app.queueControl.pause({ id: 'a test' } as Actor, 'upkeep', {})
+    await explained('wait', 'the queue is paused')
+    await lookAt(t, page, 'explained')
+    await app.queueControl.resume('upkeep', {})
+    await app.capacity.setResource('*', { blackouts: [{ from: now.toISOString(), to: '2999-01-01T00:00:00Z' }] })
+    await explained('in a blackout window')
+    await app.capacity.setResource('*', {})
     await page.keyboard.press('Escape')
     await until('the panel closed', async () => await panel.count() === 0)
   })
@@ -144,7 +215,17 @@ async function headersOf (page: Page): Promise<Record<string, string>> {
   return { authorization: (await sent).headers()['authorization'] ?? '' }
 }
 
+/** As the console writes it. */
+const shortId = (id: string): string => `${id.slice(0, 8)}…${id.slice(-4)}`
+
 /** A proof of a backup where none can be made: no key is configured. */
-async function addFailing ({ tx, jobs }: Stage['app']): Promise<void> {
-  await tx(async (session) => await jobs.add(session, proveBackup, { backupId: null }, { workspaceId: '' }))
+async function addProof ({ tx, jobs }: Stage['app'], options: Partial<AddOptions> = {}): Promise<string> {
+  const { id } = await tx(async (session) => await jobs.add(
+    session, proveBackup, { backupId: null }, { workspaceId: '', ...options }))
+  return id
+}
+
+/** The same, not due for as long as a test takes. */
+async function addPlanned (app: Stage['app']): Promise<string> {
+  return await addProof(app, { runAt: new Date(app.clock.ms() + 3_600_000) })
 }

@@ -12,12 +12,15 @@ const door = defineResource({ name: 'door', capacity: 3, ratePerS: 500 })
 
 const lone = defineJob({ name: 'test.climb-attic', queue: 'webhook', data: Timed, resources: () => ['attic'] })
 
+const kept = defineJob({ name: 'test.keep-still', queue: 'publish', data: Timed })
+const isLetGo = Promise.withResolvers<void>()
+
 const release = Promise.withResolvers<void>()
 
 const atWork = new Map<string, number>()
 const most = new Map<string, number>()
 
-const place = await stage(t, { jobs: [work, narrow, lone], resources: [door] }, (worker) => {
+const place = await stage(t, { jobs: [work, narrow, lone, kept], resources: [door] }, (worker) => {
   for (const job of [work, narrow]) {
     worker.handleJob(job, async ({ run }) => {
       const live = (atWork.get(run.name) ?? 0) + 1
@@ -28,6 +31,7 @@ const place = await stage(t, { jobs: [work, narrow, lone], resources: [door] }, 
     })
   }
   worker.handleJob(lone, async () => { await release.promise })
+  worker.handleJob(kept, async () => { await isLetGo.promise })
 })
 const { app, ann, operator, count } = place
 const call = async (url: string, as = operator) => await place.call(url, { as })
@@ -40,7 +44,8 @@ async function add (job: typeof work, many: number, ms: number): Promise<void> {
 }
 
 const ended = async (job: typeof work): Promise<void> => {
-  await until('all', async () => await count('jobs.runs', { name: job.name, state: { $ne: 'done' } }) === 0, 20_000)
+  const open = { name: job.name, state: { $nin: ['done', 'cancelled'] } }
+  await until('all', async () => await count('jobs.runs', open) === 0, 20_000)
 }
 
 t.test('capacity belongs to operators of the installation', async (t) => {
@@ -112,6 +117,42 @@ t.test('the cap of a workspace holds, and goes with the next write', async (t) =
   await add(work, 8, 100)
   await ended(work)
   t.ok((most.get(work.name) ?? 0) > 1, `${most.get(work.name)} at once`)
+})
+
+t.test('a run that a limit of its workspace keeps back says which, and only it does', async (t) => {
+  const share = `/shares/${ann.workspaceId}`
+  const own = async (filter: object) =>
+    await app.db.collection<{ _id: string }>('jobs.runs').findOne({ name: kept.name, ...filter })
+  const idOf = async (filter: object): Promise<string> => (await own(filter))?._id ?? ''
+  const run = async (id: string) => (await call(`/runs/${id}`)).body as Record<string, unknown>
+  await put(share, { maxLive: 1 })
+  await sleep(1100)
+  await add(kept, 2, 1)
+  await until('one is at work', async () => await own({ state: 'running' }) !== null)
+  const second = await idOf({ state: 'pending' })
+  t.match(await run(second), { state: 'pending', heldBy: 'workspace_cap' })
+  t.equal((await run(await idOf({ state: 'running' })))['heldBy'], undefined, 'not of one at work')
+  const { body: { data } } = await call(`/runs?state=pending&name=${kept.name}`)
+  t.match(data, [{ id: second }])
+  t.equal(data[0].heldBy, undefined, 'a list says only what is written')
+  t.equal((await own({ _id: second }))?.['heldBy' as '_id'], null, 'and nothing is written')
+  const later = await app.tx(async (session) => await app.jobs.add(session, kept, { ms: 1 }, {
+    workspaceId: ann.workspaceId, runAt: new Date(app.clock.ms() + 600_000)
+  }))
+  t.equal((await run(later.id))['heldBy'], undefined, 'not of one that is not due')
+  await place.post(`/runs/${later.id}/cancel`, { reason: 'a test' }, operator)
+
+  await put(share, { maxLive: 9, perMin: 1 })
+  await until('the rate lets one go', async () => await own({ _id: second, state: 'running' }) !== null)
+  await add(kept, 1, 1)
+  const third = await idOf({ state: 'pending' })
+  t.match(await run(third), { state: 'pending', heldBy: 'workspace_rate' })
+  isLetGo.resolve()
+  await until('they ended', async () => await own({ state: 'running' }) === null)
+  t.match(await run(third), { state: 'pending', heldBy: 'workspace_rate' }, 'an ended start counts too')
+  t.equal((await run(second))['heldBy'], undefined)
+  await put(share, {})
+  await ended(kept)
 })
 
 t.test('a schedule explains what its next slot would wait for, and why', async (t) => {

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import {
-  allot, blackoutUntil, createRetryBudget, laneNow, mixRisen, newRing, resourceState, takeTurns, turnFrom,
+  allot, blackoutUntil, createRetryBudget, laneNow, leftOf, mixRisen, newRing, resourceState, takeTurns, turnFrom,
   type Contestant, type ResourceState
 } from '../../src/jobs/index.ts'
 import { defineJob, defineResource, everything, type Blackout, type Lane } from '../../src/kernel/index.ts'
@@ -64,6 +64,19 @@ t.test('retries are at most a fifth of the starts of a minute, or ten', async (t
   budget.note(30_000, 490, 0)
   t.equal(budget.left(30_000), 90)
   t.equal(budget.left(60_000), 98, 'what is a minute old counts no more')
+})
+
+t.test('what a rate has left is told by the starts that were', async (t) => {
+  const every = (ms: number, from: number, until: number): number[] =>
+    Array.from({ length: Math.floor((until - from) / ms) + 1 }, (_, n) => from + n * ms)
+  const nowMs = 1_000_000
+  t.equal(leftOf([], 60, nowMs), 10, 'all of ten seconds')
+  t.equal(leftOf(Array<number>(10).fill(nowMs), 60, nowMs), 0, 'all of it was used at once')
+  t.equal(leftOf(Array<number>(10).fill(nowMs - 1500), 60, nowMs), 1.5)
+  t.ok(leftOf(every(1000, nowMs - 19_500, nowMs - 500), 60, nowMs) < 1, 'who uses all of it has nothing left')
+  t.ok(leftOf(every(2000, nowMs - 19_500, nowMs - 500), 60, nowMs) > 1, 'who uses half of it has')
+  t.equal(leftOf([], 1, nowMs), 1, 'at least one goes at once')
+  t.equal(leftOf([nowMs - 30_000], 1, nowMs), 0.5)
 })
 
 t.test('blackouts once, by day, by night, and on some days', async (t) => {

@@ -99,7 +99,8 @@ t.test('a need that fails ends, skips or does not matter', async (t) => {
   await quiet()
   t.same(await Promise.all([dying, failed, after, skipped, carried].map(stateOf)),
     ['dead', 'dead', 'dead', 'skipped', 'done'])
-  t.same(looked, [[{ id: failed, state: 'dead' }, { id: skipped, state: 'skipped' }]], 'its handler sees it')
+  const ends = [{ id: failed, name: step.name, state: 'dead' }, { id: skipped, name: step.name, state: 'skipped' }]
+  t.same(looked, [ends], 'its handler sees it')
   const shown = await app.runControl.get(actor, carried)
   t.match(shown, { waiting: 0, needs: [{ id: failed, state: 'dead' }, { id: skipped, state: 'skipped' }] })
   t.notOk('needs' in await app.runControl.get(actor, a), 'who needs nothing says nothing')

@@ -73,9 +73,9 @@ export function createNeedRepository (db: Db) {
     async statesOf (workspaceId: string, ids: readonly string[]): Promise<NeedView[]> {
       if (ids.length === 0) return []
       const found = await rows.find(
-        { _id: { $in: [...ids] }, workspaceId }, { projection: { state: 1 } }).toArray()
-      const states = new Map(found.map(({ _id, state }) => [_id, state]))
-      return ids.map((id) => ({ id, state: states.get(id) ?? null }))
+        { _id: { $in: [...ids] }, workspaceId }, { projection: { name: 1, state: 1 } }).toArray()
+      const known = new Map(found.map((run) => [run._id, run]))
+      return ids.map((id) => ({ id, name: known.get(id)?.name ?? null, state: known.get(id)?.state ?? null }))
     },
 
     /** What the end of runs means for those that wait for them, and so on; in the transaction that ends them. */

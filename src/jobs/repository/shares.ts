@@ -1,6 +1,7 @@
 import type { Db } from 'mongodb'
-import { lanes, queues } from '../../kernel/index.ts'
-import type { RunRow } from '../run.ts'
+import { lanes, queues, type Queue } from '../../kernel/index.ts'
+import { everyQueue } from '../indexes.ts'
+import { keptMs, type RunRow } from '../run.ts'
 
 /** What an operator gives one workspace of the queues (P); what is absent is the default. */
 export interface Share {
@@ -14,6 +15,9 @@ export interface Share {
   /** Pending runs; 1,000,000 by default. */
   maxBacklog?: number
 }
+
+/** The newest of more tell the same. */
+const mostStarts = 10_000
 
 export type ShareRepository = ReturnType<typeof createShareRepository>
 
@@ -52,6 +56,28 @@ export function createShareRepository (db: Db) {
       return await runs.countDocuments(
         { state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, workspaceId },
         { limit, maxTimeMS: 5000, hint: 'waiting' })
+    },
+
+    /** Runs of the workspace that are published or at work in the queue. */
+    async live (workspaceId: string, queue: Queue): Promise<number> {
+      return await runs.countDocuments({ isLive: true, queue, workspaceId }, { hint: 'live' })
+    },
+
+    /**
+     * When runs of the workspace were started since then, in ms and in order; of what ended, it is found by when it
+     * expires, so that no start costs an index of its own. What died or waits for another try is not among them.
+     */
+    async starts (workspaceId: string, sinceMs: number, nowMs: number): Promise<number[]> {
+      const started = { workspaceId, publishedAt: { $gt: new Date(sinceMs) } }
+      const projection = { publishedAt: 1 }
+      const found = await Promise.all([
+        runs.find({ isLive: true, ...everyQueue, ...started }, { projection, hint: 'live' })
+          .limit(mostStarts).toArray(),
+        ...Object.values(keptMs).map(async (ms) => await runs.find(
+          { expireAt: { $gte: new Date(sinceMs + ms), $lte: new Date(nowMs + ms) }, ...started },
+          { projection, hint: 'expire' }).sort({ expireAt: -1 }).limit(mostStarts).toArray())
+      ])
+      return found.flat().flatMap(({ publishedAt }) => publishedAt?.getTime() ?? []).toSorted((a, b) => a - b)
     }
   }
 }

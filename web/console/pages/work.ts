@@ -3,6 +3,7 @@ import { Page } from '../frame/page.ts'
 import { Empty } from '../parts/state.ts'
 import { hrefOf } from '../router.ts'
 import { isOperator } from '../session.ts'
+import { LetterPage } from './work/letter.ts'
 import { Letters } from './work/letters.ts'
 import { Queues } from './work/queues.ts'
 import { RunPage } from './work/run.ts'
@@ -20,6 +21,7 @@ export function Work ({ at }: { at: string }): Node {
   if (view === 'runs' && id !== undefined) return html`<${RunPage} key=${id} id=${id} />`
   if (view === 'runs') return html`<${Runs} />`
   if (view === 'schedules') return html`<${Schedules} />`
+  if (view === 'letters' && id !== undefined) return html`<${LetterPage} key=${id} id=${id} />`
   if (view === 'letters') return html`<${Letters} />`
   return html`<${Queues} />`
 }

@@ -56,7 +56,7 @@ export interface RunDetail extends RunRow {
   target?: string
   deadlineAt?: string
   cancel?: { reason: string, by: string, at: string }
-  needs?: Array<{ id: string, state: string | null }>
+  needs?: Array<{ id: string, name: string | null, state: string | null }>
   waiting?: number
   replayOf?: string
 }
@@ -83,6 +83,20 @@ export interface Letter {
   message: string
   failedAt: string
   round: number
+}
+
+export interface LetterDetail extends Letter {
+  fingerprint: string
+  state: string
+  codeVersion: string
+  closedAt?: string
+  closedBy?: string
+  reason?: string
+  replayRunId?: string
+  attempts: Attempt[]
+  data: unknown
+  /** Runs that ended because its run did; the first hundred. */
+  needers: string[]
 }
 
 export interface Schedule {
@@ -191,6 +205,12 @@ export const run = createShelf((id) => {
       }
     }
   }
+})
+
+/** One dead letter with what ended because its run did. */
+export const letter = createShelf((id) => {
+  const store = createOne<LetterDetail>(`/v1/jobs/dead-letters/${id}`)
+  return { store, open: () => { void store.load(); return () => {} } }
 })
 
 /** One schedule by itself: an address may name one that no page read so far has. */

@@ -84,7 +84,7 @@ function Detail ({ group }: { group: Group }): Node {
     </dl>
     <${Loaded} list=${list} retry=${list.load}>${() => html`<${Table} label="Letters" columns=${letterColumns}
       rows=${list.items.value} idOf=${({ id }: Letter) => id}
-      hrefOf=${({ runId }: Letter) => hrefOf(`/work/runs/${runId}`)}
+      hrefOf=${({ id }: Letter) => hrefOf(`/work/letters/${id}`)}
       more=${list.hasMore.value ? list.more : undefined} />`}<//>
     <div class="form-end"><${AsRequest} call=${{ method: 'GET', path }} />
       <${Button} kind="bad" act=${() => { isDiscard.value = true }}>Discard<//>

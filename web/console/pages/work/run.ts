@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { Page } from '../../frame/page.ts'
-import { count, now, span } from '../../format.ts'
+import { count, now } from '../../format.ts'
 import { html, type Node } from '../../html.ts'
 import { Button } from '../../parts/button.ts'
 import { IdText } from '../../parts/copy.ts'
@@ -15,25 +15,17 @@ import { Time } from '../../parts/time.ts'
 import { toast } from '../../parts/toast.ts'
 import { hrefOf } from '../../router.ts'
 import { cancelRun, isOver, run as shelf, type RunDetail } from '../../stores/work.ts'
+import { attemptOf } from './attempts.ts'
 import { AskReason } from './reason.ts'
 import { stateOf, toneOf, waitingFor } from './words.ts'
 
 const mostNeeds = 50
-const outcomes: Record<string, string> = {
-  again: 'failed, tried again', dead: 'failed for good', crashed: 'its process died'
-}
-
 /** The run told as what happened to it, oldest first. */
 function storyOf (run: RunDetail): Happening[] {
   const { createdAt, cause, attempts, cancel } = run
   const by = cause === null ? undefined : `${cause.kind} ${cause.id}`
   const story: Happening[] = [{ at: createdAt, what: 'made', tone: 'muted', by }]
-  for (const { startedAt: at, endedAt: until, outcome, code, message } of attempts) {
-    story.push({
-      at: until, what: outcomes[outcome] ?? outcome, tone: outcome === 'again' ? 'warn' : 'bad',
-      why: `${code}${message === '' ? '' : `: ${message}`}`, by: `after ${span(Date.parse(until) - Date.parse(at))}`
-    })
-  }
+  story.push(...attempts.map(attemptOf))
   if (cancel !== undefined) {
     story.push({ at: cancel.at, what: 'asked to cancel', tone: 'warn', why: cancel.reason, by: cancel.by })
   }
@@ -84,9 +76,10 @@ function Needs ({ run: { needs = [], state } }: { run: RunDetail }): Node {
   const shown = state === 'blocked' ? needs.filter((one) => one.state !== null && !isOver({ state: one.state })) : needs
   if (shown.length === 0) return html``
   return html`<section class="box"><header><h2>${state === 'blocked' ? 'Waits for' : 'Went after'}</h2></header>
-    <ul class="box-body" aria-label="Runs that it needs">${shown.slice(0, mostNeeds).map(({ id, state: word }) => html`
-      <li key=${id}><a href=${hrefOf(`/work/runs/${id}`)}>${id}</a>${' '}
-        <${Status} tone=${toneOf(word ?? '')} word=${word ?? 'forgotten'} /></li>`)}
+    <ul class="box-body one-each" aria-label="Runs that it needs">${shown.slice(0, mostNeeds).map((one) => html`
+      <li key=${one.id}><a href=${hrefOf(`/work/runs/${one.id}`)}><code>${one.name ?? one.id}</code></a>${' '}
+        <${Status} tone=${toneOf(one.state ?? '')} word=${one.state ?? 'forgotten'} />${' '}
+        <${IdText} id=${one.id} what="Run id" /></li>`)}
       ${shown.length > mostNeeds && html`<li>and ${count(shown.length - mostNeeds)} more</li>`}</ul></section>`
 }
 

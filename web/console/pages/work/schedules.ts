@@ -15,7 +15,7 @@ import {
   actOnSchedule, schedule, schedules, slots, type ComingSlot, type PastSlot, type Schedule
 } from '../../stores/work.ts'
 import { WorkNav } from './nav.ts'
-import { ruleOf, scheduleState, toneOf } from './words.ts'
+import { reasonsOf, ruleOf, scheduleState, toneOf } from './words.ts'
 
 const columns: ReadonlyArray<Column<Schedule>> = [
   { key: 'name', head: 'Schedule', cell: ({ name }) => html`<code>${name}</code>` },
@@ -28,35 +28,45 @@ const columns: ReadonlyArray<Column<Schedule>> = [
   { key: 'next', head: 'Next slot', isFigure: true, cell: ({ nextSlotAt }) => html`<${Time} at=${nextSlotAt} />` }
 ]
 
+/** To the second where it has any: a slot that a person made, or one of an interval. */
+const wallTime = (wall: string): Node => html`<span class="figures one-line">${
+  wall.replace('T', ' ').replace(/\.\d+$/, '').replace(/:00$/, '')}</span>`
+
+/** Below its verdict: the panel has no room for it beside. */
+const said = (reasons: readonly string[]): Node => reasons.length === 0
+  ? html``
+  : html`<p class="small muted">${reasonsOf(reasons)}</p>`
+
 const dstWords = { gap: 'moved past the gap of the clock', fold: 'first pass of a repeated hour' }
 
 const comingColumns: ReadonlyArray<Column<ComingSlot>> = [
-  { key: 'wall', head: 'Wall time', cell: ({ wall }) => html`<span class="figures">${wall.replace('T', ' ')}</span>` },
   {
-    key: 'verdict', head: 'Verdict',
-    cell: ({ verdict }) => html`<${Status} tone=${toneOf(verdict)} word=${verdict} />`
+    key: 'wall', head: 'Wall time',
+    cell: ({ wall, slotAt }) => html`${wallTime(wall)}<p class="small muted"><${Time} at=${slotAt} /></p>`
   },
   {
-    key: 'why', head: 'Why',
-    cell: ({ reasons, dst }) => html`<span class="text small">${
-      [...reasons, ...dst === null ? [] : [dstWords[dst]]].join('; ') || '–'}</span>`
-  },
-  { key: 'at', head: 'Instant', isFigure: true, cell: ({ slotAt }) => html`<${Time} at=${slotAt} />` }
+    key: 'verdict', head: 'Verdict, and why',
+    cell: ({ verdict, reasons, dst }) => html`<${Status} tone=${toneOf(verdict)} word=${verdict} />${
+      said([...reasons, ...dst === null ? [] : [dstWords[dst]]])}`
+  }
 ]
 
 const pastColumns: ReadonlyArray<Column<PastSlot>> = [
-  { key: 'wall', head: 'Wall time', cell: ({ wall }) => html`<span class="figures">${wall.replace('T', ' ')}</span>` },
+  {
+    key: 'wall', head: 'Wall time',
+    cell: ({ wall, lateMs }) => html`${wallTime(wall)}<p class="small muted figures">${
+      lateMs < 1000 ? `${lateMs} ms` : span(lateMs)} late</p>`
+  },
   {
     key: 'outcome', head: 'Outcome',
-    cell: ({ outcome }) => html`<${Status} tone=${toneOf(outcome)} word=${outcome} />`
+    cell: ({ outcome, reasons }) => html`<${Status} tone=${toneOf(outcome)} word=${outcome} />${said(reasons)}`
   },
   {
     key: 'run', head: 'Run',
-    cell: ({ runId, runState, reasons }) => runId === null
-      ? html`<span class="text small">${reasons.join('; ') || '–'}</span>`
+    cell: ({ runId, runState }) => runId === null
+      ? '–'
       : html`<a href=${hrefOf(`/work/runs/${runId}`)}>${runState ?? 'run'}</a>`
-  },
-  { key: 'late', head: 'Late', isFigure: true, cell: ({ lateMs }) => lateMs < 1000 ? `${lateMs} ms` : span(lateMs) }
+  }
 ]
 
 function Acts ({ schedule: { id, name, isEnabled } }: { schedule: Schedule }): Node {

@@ -26,7 +26,31 @@ const holds: Record<string, string> = {
   target: 'the service that it calls is on hold after failures; a probe goes first',
   paused: 'its queue is paused',
   retry_budget: 'retries are a fifth of all starts at most, and those are used up for the moment',
-  no_worker: 'no living worker knows this job in this version, or none consumes its queue'
+  no_worker: 'no living worker knows this job in this version, or none consumes its queue',
+  workspace_cap: 'its workspace has as many runs of this queue at work as it may have at once',
+  workspace_rate: 'its workspace has a rate of starts, which is used up for the moment'
+}
+
+const whys: Record<string, string> = {
+  resource: 'a resource has no free place',
+  rate: 'the rate of a resource is used up',
+  queue_paused: 'the queue is paused',
+  blackout: 'in a blackout window',
+  paused: 'the schedule is paused',
+  runs_beside_others: 'beside runs that have not ended',
+  cancels_the_run_before: 'the run before it is cancelled',
+  run_before_is_live: 'the run before it has not ended',
+  one_is_buffered: 'another one waits for its turn already',
+  buffer_is_full: 'too many wait for their turn already',
+  cancelled_by_the_next: 'the slot after it takes its place',
+  late: 'it was late, and what is late is left out',
+  not_the_last: 'of those that were late only the last one counts',
+  too_late_to_catch_up: 'it was too late to catch up'
+}
+
+/** Why a slot does, or did, what it does; a reason that is new here is shown as it is. */
+export function reasonsOf (reasons: readonly string[]): string {
+  return reasons.map((reason) => whys[reason] ?? reason.replaceAll('_', ' ')).join('; ')
 }
 
 /** A list does not say how many. */
