@@ -4,11 +4,11 @@ import {
   createLetterService, createNeedRepository, createOperations, createPauseRepository, createQueueControl,
   createRelayRepository, createRuleRepository, createRuleService, createRunControl, createRunRepository,
   createSubscriberDuty, createSubscriberRepository,
-  createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, runDead, schemas,
+  createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, schemas,
   type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
   type SubscriberDuty
 } from '../../src/jobs/index.ts'
-import { queues } from '../../src/kernel/index.ts'
+import { queues, runDead } from '../../src/kernel/index.ts'
 import { tellCancelled } from './control.ts'
 import { createRunPublisher } from './progress.ts'
 import type { Waker } from './wake.ts'
