@@ -5,8 +5,8 @@ import type { DownloadQuota, SafeFetch } from '../src/kernel/index.ts'
 import {
   DownloadPageSchema, DownloadProgressSchema, DownloadQuerySchema, DownloadSchema, FetchError, NewDownloadSchema,
   collections, createDownloadAccess, createDownloadRepository, createDownloadService, createDownloader, createFlow,
-  createSweep, diskOf, downloadCompleted, downloadFailed, downloadFile, downloadTopic, permissions, presentProgress,
-  sweepParts, type DownloadService, type Downloader, type Rates
+  createLostDownloads, createSweep, diskOf, downloadCompleted, downloadFailed, downloadFile, downloadTopic, endDownload,
+  permissions, presentProgress, sweepParts, type DownloadService, type Downloader, type LostDownloads, type Rates
 } from '../src/fetch/index.ts'
 import { createFetchClient } from './fetch/client.ts'
 import { createQuotaDoor } from './fetch/quota.ts'
@@ -17,8 +17,9 @@ declare module 'fastify' {
     fetch: SafeFetch
     downloads: DownloadService & {
       carry: Downloader
-      /** Removes part files that nobody needs from this machine; answers how many. */
-      sweep: (signal: AbortSignal) => Promise<number>
+      endDead: LostDownloads['endDead']
+      /** Ends downloads whose run is no more, and removes part files that nobody needs from this machine; how many. */
+      sweep: (signal: AbortSignal) => Promise<{ ended: number, removed: number }>
       /** Hands up who keeps the quota of workspaces, once; without one there is no limit. */
       keepQuota: (keeper: DownloadQuota) => void
     }
@@ -42,6 +43,7 @@ export default fp<FetchOptions>(async function fetch (app, options) {
     errors: FetchError,
     events: [downloadCompleted, downloadFailed],
     jobs: [downloadFile, sweepParts],
+    subscribers: [endDownload],
     topics: [downloadTopic],
     permissions,
     collections,
@@ -54,13 +56,14 @@ export default fp<FetchOptions>(async function fetch (app, options) {
   const access = createDownloadAccess(downloads)
   const quota = createQuotaDoor()
   const service = createDownloadService({ downloads, access, jobs: app.jobs, quota, tx: app.tx, check })
+  const slots = createSharedSlots(app.scripts)
   const carry = createDownloader({
     downloads,
     fetch: client,
     events: app.events,
     quota,
     flow: createFlow(rates, createSharedBucket(app.scripts)),
-    slots: createSharedSlots(app.scripts),
+    slots,
     disk: diskOf,
     scratchDir,
     host,
@@ -69,7 +72,15 @@ export default fp<FetchOptions>(async function fetch (app, options) {
   })
   const sweep = createSweep({ downloads, scratchDir, host, clock: app.clock })
   app.decorate('fetch', { buffer, stream, check, download: service.add })
-  app.decorate('downloads', { ...service, carry, sweep, keepQuota: quota.keep })
+  const { runs, events, tx } = app
+  const lost = createLostDownloads({ downloads, runs, events, quota, slots, tx, scratchDir })
+  app.decorate('downloads', {
+    ...service,
+    carry,
+    endDead: lost.endDead,
+    sweep: async (signal) => ({ ended: await lost.sweep(signal), removed: await sweep(signal) }),
+    keepQuota: quota.keep
+  })
   app.live.bind(downloadTopic, {
     collection: 'fetch.downloads',
     params: async (documents) => documents.map(({ _id }) => [_id]),

@@ -3,12 +3,12 @@ import {
   createBatchRepository, createControlRepository, createEventPages, createEventService, createLetterRepository,
   createLetterService, createLimits, createNeedRepository, createOperations, createPauseRepository, createQueueControl,
   createRelayRepository, createRuleRepository, createRuleService, createRunControl, createRunRepository,
-  createShareRepository, createSubscriberDuty, createSubscriberRepository,
-  createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, runDead, schemas,
+  createShareRepository, createSubscriberDuty, createSubscriberRepository, createWorkerRepository, endCancelled,
+  groupOpened, replayEvents, replayLetters, schemas,
   type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
   type SubscriberDuty
 } from '../../src/jobs/index.ts'
-import { queues } from '../../src/kernel/index.ts'
+import { queues, runDead } from '../../src/kernel/index.ts'
 import { tellCancelled } from './control.ts'
 import { createRunPublisher } from './progress.ts'
 import type { Waker } from './wake.ts'

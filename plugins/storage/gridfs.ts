@@ -8,6 +8,8 @@ import {
 
 const bucketName = 'media.objects'
 const chunkBytes = 512 * 1024
+/** `OutOfDiskSpace`, as the server says it. */
+const outOfDisk = 14031
 
 interface FileRow {
   _id: ObjectId
@@ -23,6 +25,8 @@ interface FileRow {
  * durable. Only a store that died in between can have lost them: where the driver saw a change, they are counted.
  */
 const light = { writeConcern: { w: 1 } } as const
+
+interface PutOptions { type: string, sha256?: string }
 
 interface ChunkRow { _id: ObjectId, files_id: ObjectId, n: number, data: Binary }
 
@@ -93,19 +97,27 @@ export function createGridFsStorage (db: Db, clock: Clock): Storage {
     }
   }
 
+  async function put (key: string, body: Readable | Buffer, { type, sha256 }: PutOptions): Promise<StoredObject> {
+    // A small object is written faster than it is looked up; the unique key finds the repeat.
+    const known = body instanceof Readable ? await find(key) : null
+    if (known !== null) {
+      (body as Readable).destroy()
+      return toObject(known)
+    }
+    const since = changes
+    const row = await write(key, body, type)
+    if (sha256 === undefined || sha256 === row.metadata.sha256) return await publish(row, since)
+    await chunks.deleteMany({ files_id: row._id })
+    throw new Error(`storage: the bytes of ${key} are not the ones announced`)
+  }
+
   return {
-    async put (key, body, { type, sha256 }) {
-      // A small object is written faster than it is looked up; the unique key finds the repeat.
-      const known = body instanceof Readable ? await find(key) : null
-      if (known !== null) {
-        (body as Readable).destroy()
-        return toObject(known)
+    async put (key, body, options) {
+      try {
+        return await put(key, body, options)
+      } catch (error) {
+        throw isFull(error) ? StorageError.full({}, { cause: error }) : error
       }
-      const since = changes
-      const row = await write(key, body, type)
-      if (sha256 === undefined || sha256 === row.metadata.sha256) return await publish(row, since)
-      await chunks.deleteMany({ files_id: row._id })
-      throw new Error(`storage: the bytes of ${key} are not the ones announced`)
     },
 
     async get (key, { range } = {}) {
@@ -128,6 +140,10 @@ export function createGridFsStorage (db: Db, clock: Clock): Storage {
       if (row !== null) await chunks.deleteMany({ files_id: row._id }, light)
     }
   }
+}
+
+function isFull (error: unknown): boolean {
+  return error instanceof MongoServerError && error.code === outOfDisk
 }
 
 function toObject ({ length, metadata }: FileRow): StoredObject {

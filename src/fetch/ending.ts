@@ -1,5 +1,5 @@
 import {
-  HttpError, isDomainError, type DomainError, type DownloadQuota, type EventBus, type JobContext
+  HttpError, isDomainError, type DomainError, type DownloadQuota, type EventBus, type JobContext, type Session
 } from '../kernel/index.ts'
 import { downloadFailed } from './events.ts'
 import { downloadFile } from './jobs.ts'
@@ -21,16 +21,24 @@ export async function settle (
   const error = finalError(thrown, ctx.attempt)
   if (error === undefined) return false
   const status = typeof error.details['status'] === 'number' ? error.details['status'] : null
-  const { _id: downloadId, fileId, purpose, workspaceId } = row
+  const { _id: downloadId, workspaceId } = row
   ctx.log.info({ downloadId, code: error.code, status }, 'download failed')
   await ctx.commit(async (session) => {
     const ending = { state: 'failed' as const, errorCode: error.code, errorStatus: status }
     if (!await options.downloads.end(session, row, ending)) return
-    const data = { downloadId, fileId, purpose, code: error.code, ...(status === null ? {} : { status }) }
-    await options.events.emit(session, downloadFailed, data, { type: 'download', id: downloadId }, { workspaceId })
+    await tellFailed(options.events, session, row, error.code, status)
   })
   await options.quota.release({ workspaceId, downloadId })
   return true
+}
+
+/** Tells that a transfer ended without a file, in the transaction that ends it; `status` of the host's answer. */
+export async function tellFailed (
+  events: EventBus, session: Session, row: DownloadRow, code: string, status: number | null
+): Promise<void> {
+  const { _id: downloadId, fileId, purpose, workspaceId } = row
+  const data = { downloadId, fileId, purpose, code, ...(status === null ? {} : { status }) }
+  await events.emit(session, downloadFailed, data, { type: 'download', id: downloadId }, { workspaceId })
 }
 
 /**

@@ -29,6 +29,8 @@ export const FetchError = defineErrors('fetch', {
   quota: { kind: 'conflict', message: 'The quota of the workspace does not allow this file.' },
   disk: { kind: 'unavailable', message: 'Too little disk space is free.' },
   type_mismatch: { kind: 'invalid', message: 'The file is not of the expected type.' },
+  run_cancelled: { kind: 'conflict', message: 'The work on the download was cancelled.' },
+  run_ended: { kind: 'unavailable', message: 'The work on the download ended before the file was there.' },
   download_not_found: { kind: 'not_found', message: 'There is no such download.' },
   download_ended: { kind: 'conflict', message: 'The download has ended.' }
 })

@@ -51,6 +51,11 @@ async function openAll (place: Place, { pieceBytes, spans }: Layout, { hashes, l
   }
 }
 
+/** Removes the part files of a transfer that nobody has open. */
+export async function removeParts (place: Place, segments: number): Promise<void> {
+  for (let index = 0; index < segments; index++) await rm(pathOf(place, index), { force: true })
+}
+
 function pathOf ({ folder, id }: Place, index: number): string {
   return join(folder, `${id}.${index}`)
 }
@@ -68,7 +73,7 @@ function createParts (place: Place, first: Layout, opened: PartFile[]): Parts {
   }
 
   async function remove (): Promise<void> {
-    await Promise.all(files.map(async (_file, index) => { await rm(pathOf(place, index), { force: true }) }))
+    await removeParts(place, files.length)
   }
 
   async function * bytes (): AsyncGenerator<Buffer, void, undefined> {

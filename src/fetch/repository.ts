@@ -69,6 +69,9 @@ export type RowChange = Partial<Pick<DownloadRow, 'state' | 'total' | 'rate' | '
 export type Ending = { state: 'done', sha256: string, bytes: number } |
   { state: 'failed', errorCode: string, errorStatus: number | null, bytes?: never }
 
+/** How a transfer ends that nobody carries any more. */
+export interface LostEnding { state: 'failed' | 'cancelled', errorCode: string }
+
 export type DownloadRepository = ReturnType<typeof createDownloadRepository>
 
 const keptMs = 30 * 86_400_000
@@ -97,6 +100,10 @@ export function createDownloadRepository (db: Db, clock: Clock) {
       $inc: { version: 1 },
       ...(bytes === undefined ? {} : { $max: { bytes } })
     }
+  }
+
+  function over () {
+    return { isActive: false, claim: null, rate: null, etaMs: null, expireAt: new Date(clock.ms() + keptMs) }
   }
 
   return {
@@ -141,9 +148,17 @@ export function createDownloadRepository (db: Db, clock: Clock) {
 
     /** Ends the transfer; false when another start has it. */
     async end (session: ClientSession, row: Claimed, { bytes, ...ending }: Ending): Promise<boolean> {
-      const { matchedCount } = await rows.updateOne({ _id: row._id, claim: row.claim }, change({
-        ...ending, isActive: false, claim: null, rate: null, etaMs: null, expireAt: new Date(clock.ms() + keptMs)
-      }, bytes), { session })
+      const { matchedCount } = await rows.updateOne(
+        { _id: row._id, claim: row.claim }, change({ ...ending, ...over() }, bytes), { session })
+      return matchedCount === 1
+    },
+
+    /** Ends a transfer whose run is no more; false when it has ended, is paused, or has got another run. */
+    async endLost (session: ClientSession, row: DownloadRow, ending: LostEnding): Promise<boolean> {
+      const { _id, workspaceId, runId, resumes } = row
+      const { matchedCount } = await rows.updateOne(
+        { _id, workspaceId, runId, resumes, isActive: true, state: { $in: moving } },
+        change({ ...ending, errorStatus: null, ...over() }), { session })
       return matchedCount === 1
     },
 
@@ -156,8 +171,10 @@ export function createDownloadRepository (db: Db, clock: Clock) {
     async steer (
       session: ClientSession, workspaceId: string, id: string, from: readonly DownloadState[], to: DownloadState
     ): Promise<DownloadRow | undefined> {
-      const ended = to === 'cancelled' ? { isActive: false, expireAt: new Date(clock.ms() + keptMs) } : {}
-      const update = change({ state: to, claim: null, rate: null, etaMs: null, ...ended })
+      const ended = to === 'cancelled' ? over() : {}
+      // Who resumes it adds another run.
+      const anew = to === 'queued' ? { runId: null } : {}
+      const update = change({ state: to, claim: null, rate: null, etaMs: null, ...ended, ...anew })
       return await rows.findOneAndUpdate(
         { _id: id, workspaceId, state: { $in: [...from] } },
         to === 'queued' ? { ...update, $inc: { version: 1, resumes: 1 } } : update,
@@ -183,6 +200,12 @@ function readSide (db: Db) {
     /** Those of these ids that are on their way or paused, whoever asked for them; for what lies on the disk (P). */
     async active (ids: readonly string[]): Promise<DownloadRow[]> {
       return await rows.find({ _id: { $in: [...ids] }, isActive: true }).toArray()
+    },
+
+    /** Those that wait for a run or are at work in all workspaces (P), by their ids, a page behind `after`. */
+    async moving (after: string, limit: number): Promise<DownloadRow[]> {
+      return await rows.find({ isActive: true, _id: { $gt: after }, state: { $in: moving } })
+        .sort({ _id: 1 }).limit(limit).toArray()
     },
 
     /** Newest first; one row more than asked. */

@@ -5,7 +5,7 @@ import {
 } from '../kernel/index.ts'
 import type { DownloadAccess } from './access.ts'
 import { FetchError } from './errors.ts'
-import { downloadFile } from './jobs.ts'
+import { downloadFile, runKeyOf } from './jobs.ts'
 import { presentDownload } from './present.ts'
 import type { DownloadRepository, DownloadRow, NewRow } from './repository.ts'
 import type { DownloadState, DownloadView, NewDownload } from './schemas.ts'
@@ -37,7 +37,7 @@ export function createDownloadService ({ downloads, access, jobs, quota, tx, che
     if (started.length > 0) {
       await jobs.addMany(session, downloadFile, started.map((row) => ({
         data: jobDataOf(row),
-        options: { key: `download:${row._id}`, lane: row.lane, workspaceId: row.workspaceId }
+        options: { key: runKeyOf(row), lane: row.lane, workspaceId: row.workspaceId }
       })))
     }
     const byKey = new Map(rows.map((row) => [keyOf(row), row]))
@@ -52,7 +52,7 @@ export function createDownloadService ({ downloads, access, jobs, quota, tx, che
     const row = await tx(async (session) => {
       const moved = await downloads.steer(session, actor.workspaceId, id, from, to)
       if (moved !== undefined && to === 'queued') {
-        const options = { key: `download:${id}:${moved.resumes}`, lane: moved.lane, workspaceId: moved.workspaceId }
+        const options = { key: runKeyOf(moved), lane: moved.lane, workspaceId: moved.workspaceId }
         await jobs.add(session, downloadFile, jobDataOf(moved), options)
       }
       return moved

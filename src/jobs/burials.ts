@@ -1,5 +1,5 @@
-import type { DomainEvent, EventBus, Session } from '../kernel/index.ts'
-import { groupOpened, runDead } from './events.ts'
+import { runDead, type DomainEvent, type EventBus, type Session } from '../kernel/index.ts'
+import { groupOpened } from './events.ts'
 import type { Letter, LetterRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 

@@ -28,7 +28,7 @@ export { RunAborted, WaitSignal, classify, judge, type Cause, type Classified } 
 export { JobsError } from './errors.ts'
 export { createEventBus, subscriberQueue } from './event-log.ts'
 export { createEventService, type EventService } from './event-service.ts'
-export { groupOpened, runDead } from './events.ts'
+export { groupOpened } from './events.ts'
 export {
   burstOf, createRetryBudget, laneNow, leftOf, mixRisen, newRing, quantum, refill, takeTurns,
   turnFrom,

@@ -4,8 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { compareVersions, paced, refusalOf } from '../../src/jobs/replay.ts'
 import { edit, hidden, redact } from '../../src/jobs/redact.ts'
-import { groupOpened, runDead } from '../../src/jobs/index.ts'
-import { defineErrors, defineJob, defineSubscriber, type Session } from '../../src/kernel/index.ts'
+import { groupOpened } from '../../src/jobs/index.ts'
+import { defineErrors, defineJob, defineSubscriber, runDead, type Session } from '../../src/kernel/index.ts'
 import { stage, until } from './stage.ts'
 
 const closed = { additionalProperties: false }

@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import t from 'tap'
+import { MongoServerError } from 'mongodb'
+import { createGridFsStorage } from '../../plugins/storage/gridfs.ts'
 import { build } from '../helper.ts'
 
 const KiB = 1024
@@ -58,6 +60,19 @@ t.test('bytes that are not the announced ones, and a stream that breaks, leave n
   await t.rejects(storage.put('broken', broken, { type: 'x/y' }), { message: 'broke' })
   t.same([await storage.head('wrong'), await storage.head('broken')], [null, null])
   t.equal(await chunks.countDocuments(), before)
+})
+
+t.test('a server without room is told from other troubles', async (t) => {
+  const saying = (code: number) => {
+    const collection = (name: string) => Object.assign(db.collection(name), name.endsWith('.chunks') && {
+      insertOne: async () => { throw new MongoServerError({ errmsg: 'the server says it', code }) }
+    })
+    return createGridFsStorage(Object.create(db, { collection: { value: collection } }) as typeof db, app.clock)
+  }
+  for (const body of [randomBytes(10), Readable.from(odd(randomBytes(10)))]) {
+    await t.rejects(saying(14031).put('no room', body, { type: 'x/y' }), { code: 'storage.full' })
+  }
+  await t.rejects(saying(8).put('no room', randomBytes(10), { type: 'x/y' }), { code: 8 })
 })
 
 function * odd (body: Buffer): Generator<Buffer> {

@@ -2,10 +2,9 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { BackupStore } from '../../kernel/index.ts'
-import { JobsError } from '../errors.ts'
+import { withDisk } from './full.ts'
 import { manifestPart } from './manifest.ts'
 
-const full = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 const idPattern = /^[0-9a-f-]{36}$/
 
 /** Backups in a folder of their own below `dir`, which may be a mounted disk; readable by this user only. */
@@ -23,7 +22,7 @@ export function createFolderStore (dir: string): BackupStore {
         await rename(unfinished, join(folder, part))
       } catch (error) {
         await rm(unfinished, { force: true })
-        throw full.has((error as NodeJS.ErrnoException).code ?? '') ? JobsError.disk({}, { cause: error }) : error
+        throw withDisk(error)
       }
       return (await stat(join(folder, part))).size
     },

@@ -1,4 +1,5 @@
 import type { BackupStore, Storage } from '../../kernel/index.ts'
+import { withDisk } from './full.ts'
 import { manifestPart } from './manifest.ts'
 
 export interface StorageStoreParts {
@@ -14,8 +15,13 @@ export function createStorageStore ({ storage, holds, known }: StorageStoreParts
   const keyOf = (id: string, part: string): string => `backups/${id}/${part}`
   return {
     holds,
-    put: async (id, part, body) =>
-      (await storage.put(keyOf(id, part), body, { type: 'application/octet-stream' })).bytes,
+    async put (id, part, body) {
+      try {
+        return (await storage.put(keyOf(id, part), body, { type: 'application/octet-stream' })).bytes
+      } catch (error) {
+        throw withDisk(error)
+      }
+    },
     get: async (id, part) => await storage.get(keyOf(id, part)),
     list: async () => (await known()).map(({ id }) => id).toSorted(),
     async remove (id) {

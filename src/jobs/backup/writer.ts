@@ -43,14 +43,19 @@ export async function writeBackup (parts: WriterParts, options: WriteOptions): P
   const { dump, store } = parts
 
   async function attempt (triesLeft: number): Promise<Written> {
-    const shapes = (await dump.shapes()).filter(({ name }) => isSaved(name, store))
-    await options.onParts(shapes.filter(({ kind }) => kind !== 'view').map(({ name }) => partOf(name)))
     try {
-      return await dump.atOnce(async (snapshot) => await writeAll(parts, options, shapes, snapshot))
+      return await dump.atOnce(async (snapshot) => {
+        // What is made after the instant is of no concern to this backup.
+        const shapes = await dump.shapes((name) => isSaved(name, store) && snapshot.had(name))
+        await options.onParts(shapes.filter(({ kind }) => kind !== 'view').map(({ name }) => partOf(name)))
+        return await writeAll(parts, options, shapes, snapshot)
+      })
     } catch (error) {
       if (isBeyondWindow(error)) throw JobsError.backup_window({}, { cause: error })
-      // A collection that was made or changed since: a fresh instant can read it.
+      // A collection that was changed, replaced or dropped since: a fresh instant can read what is there now.
       if (!isShapeChanged(error) || triesLeft === 0) throw error
+      // A store may keep the first that it gets under a name: nothing of the other instant stays.
+      await store.remove(options.id)
       return await attempt(triesLeft - 1)
     }
   }
@@ -79,6 +84,7 @@ async function writeAll (
     bytes += stored
     onCollection?.(collections.length, shapes.length)
   }
+  await snapshot.confirm(shapes)
   const clusterTime = snapshot.clusterTime() ?? startedAt
   const manifest: Manifest = {
     format: 1,

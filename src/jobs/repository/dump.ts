@@ -1,4 +1,4 @@
-import { BSON, type ClientSession, type Db, type Document } from 'mongodb'
+import { BSON, type Binary, type ClientSession, type Db, type Document } from 'mongodb'
 
 export type CollectionKind = 'collection' | 'timeseries' | 'view'
 
@@ -12,15 +12,24 @@ export interface CollectionShape {
 
 /** One instant of a database, as it is read. */
 export interface Snapshot {
+  /** Whether there was a collection of this name before the instant. */
+  had (name: string): boolean
+  /** Fails where one of them was dropped, renamed or replaced meanwhile: it may have been read as empty. */
+  confirm (shapes: readonly CollectionShape[]): Promise<void>
   /** Batches of raw documents. Fails with the server's words where the instant is out of its window. */
   batches (shape: CollectionShape): AsyncGenerator<Uint8Array[]>
-  /** The instant; undefined before the first read. */
+  /** The instant; undefined where the server does not name it. */
   clusterTime (): Date | undefined
 }
 
 const batchSize = 5000
 const tooOld = 239
-const isUnavailable = 246
+/** NamespaceNotFound, QueryPlanKilled, SnapshotUnavailable. */
+const changed: ReadonlySet<unknown> = new Set([26, 175, 246])
+
+class ShapeChanged extends Error {
+  override readonly name = 'ShapeChanged'
+}
 
 export type DumpRepository = ReturnType<typeof createDumpRepository>
 
@@ -42,15 +51,21 @@ export function createDumpRepository (db: Db) {
     return batchesOf(db, shape, session)
   }
 
+  /** What each name stands for; a view has no identity of its own. */
+  async function identities (): Promise<Map<string, string>> {
+    const found = await db.listCollections().toArray() as Array<{ name: string, info?: { uuid?: Binary } }>
+    return new Map(found.map(({ name, info }) => [name, info?.uuid?.toString('hex') ?? '']))
+  }
+
   return {
     name: db.databaseName,
 
-    /** All collections but those of the server, in the order of their names. */
-    async shapes (): Promise<CollectionShape[]> {
+    /** All collections but those of the server that are wanted, in the order of their names. */
+    async shapes (isWanted: (name: string) => boolean = () => true): Promise<CollectionShape[]> {
       const found = await db.listCollections().toArray()
-      const ours = found.filter(({ name }) => !name.startsWith('system.')).toSorted((a, b) => a.name < b.name ? -1 : 1)
+      const ours = found.filter(({ name }) => !name.startsWith('system.') && isWanted(name))
       const shapes: CollectionShape[] = []
-      for (const one of ours) shapes.push(await shapeOf(one))
+      for (const one of ours.toSorted((a, b) => a.name < b.name ? -1 : 1)) shapes.push(await shapeOf(one))
       return shapes
     },
 
@@ -61,7 +76,16 @@ export function createDumpRepository (db: Db) {
     async atOnce<T> (work: (snapshot: Snapshot) => Promise<T>): Promise<T> {
       const session = db.client.startSession({ snapshot: true })
       try {
+        const before = await identities()
+        // The first read of a session settles its instant.
+        await db.collection('jobs.backups').findOne({}, { session, projection: { _id: 1 } })
         return await work({
+          had: (name) => before.has(name),
+          async confirm (shapes) {
+            const now = await identities()
+            const other = shapes.find(({ name }) => before.get(name) !== now.get(name))
+            if (other !== undefined) throw new ShapeChanged(`${other.name} is another one than at the instant`)
+          },
           batches: (shape) => read(shape, session),
           clusterTime () {
             // The driver keeps the instant of the session, and names it nowhere in its types.
@@ -81,9 +105,9 @@ export function isBeyondWindow (error: unknown): boolean {
   return (error as { code?: unknown } | undefined)?.code === tooOld
 }
 
-/** Whether a collection was made or changed after the instant: a new one can be read. */
+/** Whether a collection was made, changed or dropped after the instant: a new instant can be read. */
 export function isShapeChanged (error: unknown): boolean {
-  return (error as { code?: unknown } | undefined)?.code === isUnavailable
+  return error instanceof ShapeChanged || changed.has((error as { code?: unknown } | undefined)?.code)
 }
 
 async function * batchesOf (db: Db, shape: CollectionShape, session?: ClientSession): AsyncGenerator<Uint8Array[]> {

@@ -75,6 +75,15 @@ export function createRunRepository (db: Db) {
       return await rows.findOne({ _id: id, workspaceId }) ?? undefined
     },
 
+    /** Those of one name that have one of these ids or keys. */
+    async look (
+      workspaceId: string, name: string, ids: readonly string[], keys: readonly string[]
+    ): Promise<Array<Pick<RunRow, '_id' | 'key' | 'data' | 'state' | 'error'>>> {
+      return await rows.find(
+        { $or: [{ _id: { $in: [...ids] }, workspaceId, name }, { workspaceId, name, key: { $in: [...keys] } }] },
+        { projection: { key: 1, data: 1, state: 1, error: 1 } }).toArray()
+    },
+
     /** Those of the runs that have ended (P). */
     async ended (ids: readonly string[]): Promise<EndedRun[]> {
       return await rows.find<EndedRun>(
