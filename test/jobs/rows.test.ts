@@ -122,12 +122,12 @@ for (const hours of [-5, 5]) {
   t.test(`a worker whose clock is ${hours} h off, beside others whose clocks are right`, async (t) => {
     const here = newPlace()
     const keeper = await rig({ place: here, groups: ['keeper'], declared: effectsDeclared, bind: bindEffects() })
-    const worker = await startVictim({ place: here }, { execArgv: ['--import', clockOffBy(hours * 3_600_000)] })
     t.teardown(async () => {
-      await kill(worker)
       await keeper.close()
       await dropPlace(here)
     })
+    const worker = await startVictim({ place: here }, { execArgv: ['--import', clockOffBy(hours * 3_600_000)] })
+    t.teardown(async () => { await kill(worker) })
     const nowMs = keeper.clock.ms()
     const runAt = new Date(nowMs + 1500)
     const options = { workspaceId: 'w', runAt, deadlineAt: new Date(nowMs + 30_000) }

@@ -49,7 +49,7 @@ t.test('a run that is dead carries its code, and who needs it hears of it too', 
 })
 
 t.test('a run whose time is over, before its release', async () => {
-  const id = await add(work, { runAt: new Date(app.clock.ms() + 1500), deadlineAt: new Date(app.clock.ms() + 1000) })
+  const id = await add(work, { runAt: new Date(app.clock.ms() + 4000), deadlineAt: new Date(app.clock.ms() + 3000) })
   const hears = await watch(id)
   await hears({ state: 'failed' })
 })

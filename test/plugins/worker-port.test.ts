@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { test, type Test } from 'tap'
 import { startWorkerHealth } from '../../plugins/http/health.ts'
@@ -13,8 +14,10 @@ async function startPort (t: Test, host: string): Promise<string> {
   return await startWorkerHealth(app, { host, port: 0 })
 }
 
-// The whole of 127/8 is this machine: another address than the one that loopback listens on.
-const fromElsewhere = (address: string): string => address.replace('127.0.0.1', '127.0.0.2')
+/** Another address of this machine than the one that loopback listens on. */
+const other = Object.values(networkInterfaces()).flat()
+  .find((one) => one?.family === 'IPv4' && !one.internal)?.address ?? '127.0.0.2'
+const fromElsewhere = (address: string): string => address.replace('127.0.0.1', other)
 
 test('the port of a worker: on loopback for this machine, on every address for readers elsewhere', async (t) => {
   const own = await startPort(t, '127.0.0.1')

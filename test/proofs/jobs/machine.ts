@@ -1,4 +1,5 @@
-// Whether the machine itself stands still: others use its disk and its processors too, which says nothing of us.
+// Whether the machine itself stands still: others use its disk and its processors too. What we cause looks the same, so
+// few calls may be left out.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
