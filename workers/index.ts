@@ -13,10 +13,10 @@ import social from './social.ts'
 const workers: FastifyPluginAsync<{ config: Config }> = async (app, { config }) => {
   const on = new Set(config.domains)
   // A production without a key fails every night, where somebody sees it; elsewhere there is nothing to lose.
-  const hasBackups = config.jobs.backupKey !== null || config.environment === 'production'
+  const wantsBackups = config.jobs.backupKey !== null || config.environment === 'production'
   await app.register(jobs)
   await app.register(fetch)
-  app.declare({ domain: 'jobs', schedules: standingSchedules({ hasBackups }) })
+  app.declare({ domain: 'jobs', schedules: standingSchedules({ wantsBackups }) })
   app.declare({ domain: 'fetch', schedules: fetchSchedules })
   if (on.has('identity')) await app.register(identity)
   if (on.has('media')) await app.register(media)

@@ -190,11 +190,11 @@ export function createKeeper (parts: Parts) {
     const [{ gone, isChanged }] = await Promise.all([view.refresh(), loadHolds()])
     if (isChanged) await runs.release('no_worker')
     // Who came meanwhile waits for the slowest of them, not for all.
-    await Promise.all([relay.freeRetries(), recovery.checkEpoch(fence), isChief ? mend(gone) : undefined])
+    await allEnded([relay.freeRetries(), recovery.checkEpoch(fence), ...isChief ? [mend(gone)] : []])
   }
 
   async function mend (gone: readonly string[]): Promise<void> {
-    await Promise.all([endDead(gone), runs.freeStaleSerials(), endNeeds(), watch.batches()])
+    await allEnded([endDead(gone), runs.freeStaleSerials(), endNeeds(), watch.batches()])
   }
 
   async function endDead (gone: readonly string[]): Promise<void> {
@@ -244,4 +244,9 @@ export function createKeeper (parts: Parts) {
       ring?.()
     }
   }
+}
+
+/** Waits for all of them, then throws what the first one threw: none goes on behind the turn that began it. */
+async function allEnded (works: ReadonlyArray<Promise<unknown>>): Promise<void> {
+  for (const result of await Promise.allSettled(works)) if (result.status === 'rejected') throw result.reason
 }

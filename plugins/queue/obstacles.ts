@@ -39,7 +39,8 @@ export function createObstacles ({ db, clock, registry }: FastifyInstance) {
      */
     async outlook (schedule: ScheduleRow, nextAt: Date | undefined): Promise<Obstacles> {
       const job = registry.jobs.get(schedule.job)
-      const [names, all] = [new Set((await pauses.list()).map(({ _id }) => _id)), await known()]
+      const [paused, all] = await Promise.all([pauses.list(), known()])
+      const names = new Set(paused.map(({ _id }) => _id))
       const workspaceId = workspaceOf(schedule.data, schedule)
       const isPaused = job !== undefined && isPausedBy(names, { queue: job.queue, workspaceId })
       return (slot) => {

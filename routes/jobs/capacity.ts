@@ -22,7 +22,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }, async ({ query: { limit = 25, cursor } }) => {
     const scope = 'listJobResources'
     const after = cursor === undefined ? undefined : String(app.cursors.decode(cursor, scope)[0])
-    const rows = await app.capacity.resources({ after, limit: limit + 1 })
+    const rows = await app.capacity.resources({ after, limit })
     return toPage(rows, limit, { cursors: app.cursors, scope, values: ({ name }) => [name], present: (row) => row })
   })
 

@@ -3,7 +3,7 @@ import {
 } from '../kernel/index.ts'
 import { downloadFailed } from './events.ts'
 import { downloadFile } from './jobs.ts'
-import { isMoving, type DownloadRepository, type DownloadRow } from './repository.ts'
+import { isMoving, type DownloadRepository, type DownloadRow, type MovingRow } from './repository.ts'
 
 interface EndingOptions { downloads: DownloadRepository, events: EventBus, quota: DownloadQuota }
 type EndingContext = Pick<JobContext, 'attempt' | 'commit' | 'log'>
@@ -34,7 +34,7 @@ export async function settle (
 
 /** Tells that a transfer ended without a file, in the transaction that ends it; `status` of the host's answer. */
 export async function tellFailed (
-  events: EventBus, session: Session, row: DownloadRow, code: string, status: number | null
+  events: EventBus, session: Session, row: MovingRow, code: string, status: number | null
 ): Promise<void> {
   const { _id: downloadId, fileId, purpose, workspaceId } = row
   const data = { downloadId, fileId, purpose, code, ...(status === null ? {} : { status }) }

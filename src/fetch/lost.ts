@@ -1,12 +1,12 @@
 // Downloads whose run ended without them: it was cancelled, died of something unknown, or became too old.
-import type {
-  DomainEvent, DownloadQuota, EventBus, RunLookup, RunStanding, RunState, Tx
+import {
+  isOver, type DomainEvent, type DownloadQuota, type EventBus, type RunLookup, type RunStanding, type Tx
 } from '../kernel/index.ts'
 import { tellFailed } from './ending.ts'
 import { FetchError } from './errors.ts'
 import { downloadFile, runKeyOf } from './jobs.ts'
 import { removeParts } from './parts.ts'
-import type { DownloadRepository, DownloadRow, LostEnding } from './repository.ts'
+import type { DownloadRepository, LostEnding, MovingRow } from './repository.ts'
 import type { Slots } from './slots.ts'
 import { partsFolder } from './transfer.ts'
 
@@ -28,13 +28,12 @@ export interface LostDownloads {
 }
 
 const pageSize = 500
-const over: ReadonlySet<RunState> = new Set(['done', 'dead', 'cancelled', 'expired', 'skipped'])
 
 export function createLostDownloads (options: LostOptions): LostDownloads {
   const { downloads, runs, events, quota, slots, tx, scratchDir } = options
 
   /** False where the download ended, was paused or got another run meanwhile. */
-  async function end (row: DownloadRow, ending: LostEnding): Promise<boolean> {
+  async function end (row: MovingRow, ending: LostEnding): Promise<boolean> {
     const isEnded = await tx(async (session) => {
       if (!await downloads.endLost(session, row, ending)) return false
       await tellFailed(events, session, row, ending.errorCode, null)
@@ -48,7 +47,7 @@ export function createLostDownloads (options: LostOptions): LostDownloads {
     return true
   }
 
-  async function endThose (rows: readonly DownloadRow[], workspaceId: string): Promise<number> {
+  async function endThose (rows: readonly MovingRow[], workspaceId: string): Promise<number> {
     const found = await runs.look(downloadFile, workspaceId, {
       ids: rows.flatMap(({ runId }) => runId ?? []),
       keys: rows.filter(({ runId }) => runId === null).map(runKeyOf)
@@ -85,14 +84,14 @@ export function createLostDownloads (options: LostOptions): LostDownloads {
 }
 
 /** The run that claimed the transfer last, else the one that was added for it. */
-function isRunOf (row: DownloadRow, { id, key }: RunStanding): boolean {
+function isRunOf (row: MovingRow, { id, key }: RunStanding): boolean {
   return row.runId === null ? key === runKeyOf(row) : id === row.runId
 }
 
 /** What a transfer ends as when its run stands so; undefined where somebody may still carry it. */
 function endingOf (run: RunStanding | undefined): LostEnding | undefined {
   if (run === undefined) return { state: 'failed', errorCode: FetchError.run_ended.definition.code }
-  if (!over.has(run.state)) return undefined
+  if (!isOver(run.state)) return undefined
   if (run.state !== 'cancelled') return { state: 'failed', errorCode: codeOf(run.code) }
   return { state: 'cancelled', errorCode: FetchError.run_cancelled.definition.code }
 }

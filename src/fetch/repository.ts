@@ -59,6 +59,9 @@ export interface DownloadRow {
   expireAt?: Date
 }
 
+/** Without what grows with the file. */
+export type MovingRow = Omit<DownloadRow, 'pieces' | 'pieceHashes'>
+
 export type NewRow = Pick<DownloadRow, '_id' | 'workspaceId' | 'url' | 'canonicalUrl' | 'purpose' | 'name' | 'lane' |
   'expect' | 'maxBytes' | 'maxSegments' | 'fileId' | 'storageKey'>
 
@@ -154,7 +157,7 @@ export function createDownloadRepository (db: Db, clock: Clock) {
     },
 
     /** Ends a transfer whose run is no more; false when it has ended, is paused, or has got another run. */
-    async endLost (session: ClientSession, row: DownloadRow, ending: LostEnding): Promise<boolean> {
+    async endLost (session: ClientSession, row: MovingRow, ending: LostEnding): Promise<boolean> {
       const { _id, workspaceId, runId, resumes } = row
       const { matchedCount } = await rows.updateOne(
         { _id, workspaceId, runId, resumes, isActive: true, state: { $in: moving } },
@@ -203,9 +206,10 @@ function readSide (db: Db) {
     },
 
     /** Those that wait for a run or are at work in all workspaces (P), by their ids, a page behind `after`. */
-    async moving (after: string, limit: number): Promise<DownloadRow[]> {
-      return await rows.find({ isActive: true, _id: { $gt: after }, state: { $in: moving } })
-        .sort({ _id: 1 }).limit(limit).toArray()
+    async moving (after: string, limit: number): Promise<MovingRow[]> {
+      return await rows.find<MovingRow>(
+        { isActive: true, _id: { $gt: after }, state: { $in: moving } },
+        { projection: { pieces: 0, pieceHashes: 0 } }).sort({ _id: 1 }).limit(limit).toArray()
     },
 
     /** Newest first; one row more than asked. */

@@ -26,7 +26,7 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
   /** Where a run fills it, its end seals the batch, whatever became of it. */
   async function sealed (batch: BatchRow): Promise<BatchRow> {
     const { _id, isSealed, filledBy, rev } = batch
-    if (isSealed || filledBy === undefined || !await batches.isFilled(filledBy)) return batch
+    if (isSealed || filledBy === undefined || !await batches.hasEnded(filledBy)) return batch
     await batches.seal(undefined, _id)
     return { ...batch, isSealed: true, rev: rev + 1 }
   }
@@ -81,12 +81,13 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
     /** Tells those who wait for a run that ended outside of a worker; queues that got runs. */
     async needs (): Promise<string[]> {
       const ended = await needs.unsettled(mostAtOnce)
-      const queues: string[] = []
+      const [queues, failed]: [string[], string[]] = [[], []]
       for (const one of ended) {
         const settled = await tx(async (session) => await needs.settle(session, [one], clock.now()))
         queues.push(...settled.queues)
-        onEnded(settled.failed)
+        failed.push(...settled.failed)
       }
+      onEnded(failed)
       return [...new Set(queues)]
     }
   }

@@ -54,7 +54,7 @@ export const ResourceParams = Type.Object({ name: Name }, { $id: 'JobResourcePar
 
 const Weight = Type.Number({ minimum: 0.1, maximum: 100, description: 'Of its turns; 1 by default' })
 const MaxLive = Type.Integer({ minimum: 1, maximum: 1_000_000, description: 'Runs of each queue at once' })
-const PerMin = Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000, description: 'Starts a minute, in all queues' })
+const PerMin = Type.Number({ minimum: 0.1, maximum: 1_000_000, description: 'Starts a minute, in all queues' })
 const MaxBacklog = Type.Integer({
   minimum: 1, maximum: 10_000_000, description: 'Runs that wait; 1,000,000 by default'
 })

@@ -31,22 +31,25 @@ export function createCapacity ({ resources, shares, declared, clock }: Collabor
     return { ...presentResource(state, row, nowMs), isDeclared: declared.has(name) }
   }
 
+  async function resource (name: string): Promise<ResourceView> {
+    const [row] = await resources.named([name])
+    if (row === undefined && !declared.has(name) && name !== everything) throw JobsError.resource_not_found({ name })
+    return view(name, row)
+  }
+
   return {
-    /** Declared ones and those that an operator or a run knows, in order of name, at most `limit`. */
+    /** Throws `jobs.resource_not_found`. */
+    resource,
+
+    /** Declared ones and those that an operator or a run knows, in order of name, one more than `limit`. */
     async resources ({ after = '', limit }: { after?: string | undefined, limit: number }): Promise<ResourceView[]> {
-      const rows = new Map((await resources.page({ after, limit, now: clock.now() })).map((row) => [row._id, row]))
+      const page = await resources.page({ after, limit: limit + 1, now: clock.now() })
+      const rows = new Map(page.map((row) => [row._id, row]))
       const named = [...declared.keys()].filter((name) => name > after)
-      const names = [...new Set([...named, ...rows.keys()])].sort().slice(0, limit)
+      const names = [...new Set([...named, ...rows.keys()])].sort().slice(0, limit + 1)
       const missing = names.filter((name) => !rows.has(name))
       for (const row of await resources.named(missing)) rows.set(row._id, row)
       return names.map((name) => view(name, rows.get(name)))
-    },
-
-    /** Throws `jobs.resource_not_found`. */
-    async resource (name: string): Promise<ResourceView> {
-      const [row] = await resources.named([name])
-      if (row === undefined && !declared.has(name) && name !== everything) throw JobsError.resource_not_found({ name })
-      return view(name, row)
     },
 
     /** Makes it where nobody knows it yet. Throws `jobs.schema_mismatch`, `jobs.zone_unknown`, with the field. */
@@ -56,7 +59,7 @@ export function createCapacity ({ resources, shares, declared, clock }: Collabor
         throw refused(capacity === null ? '/ratePerS' : '/capacity', 'everything has blackouts only')
       }
       await resources.set(name, { capacity, ratePerS, blackouts: blackouts?.map(toBlackout) ?? null })
-      return await this.resource(name)
+      return await resource(name)
     },
 
     async share (workspaceId: string): Promise<ShareView> {

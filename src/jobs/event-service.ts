@@ -7,7 +7,7 @@ import { JobsError } from './errors.ts'
 import { runOf, toEvent } from './event-log.ts'
 import { replayEvents } from './jobs.ts'
 import { presentEvent } from './present-letters.ts'
-import { paced, startReplay } from './replay.ts'
+import { ensureBatch, paced, startReplay } from './replay.ts'
 import type { BatchRepository, EventPages, EventRow, RunRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
 import type { EventOut, EventQuery, EventReplay } from './schemas.ts'
@@ -15,7 +15,7 @@ import type { EventOut, EventQuery, EventReplay } from './schemas.ts'
 interface Collaborators {
   events: EventPages
   runs: RunRepository
-  batches: Pick<BatchRepository, 'insert' | 'grow'>
+  batches: Pick<BatchRepository, 'insert' | 'ensure' | 'grow'>
   jobs: JobSender
   known: Pick<Registry, 'subscribers'>
   tx: Tx
@@ -86,6 +86,7 @@ export function createEventService ({ events, runs, batches, jobs, known, tx, cl
     async carry (ctx: JobContext): Promise<{ events: number }> {
       const asked = ctx.run.data as Asked
       const hearer = hearerOf(asked)
+      await ensureBatch({ batches, clock }, ctx.run)
       const total = await ctx.step('count', async () => await events.count(asked.scope, asked))
       const startMs = await ctx.step('start', async () => clock.ms())
       const at = paced({ startMs, nowMs: clock.ms(), done: ctx.run.progress?.done ?? 0, ratePerS: asked.ratePerS })
@@ -93,9 +94,10 @@ export function createEventService ({ events, runs, batches, jobs, known, tx, cl
       let isWanted = true
       for (let after = ''; ;) {
         const page = await events.page(asked.scope, asked, after, perPage)
-        if (page.length === 0 || !isWanted) return { events: done }
+        if (page.length === 0) return { events: done }
         const wanted = page.filter(({ data }) => hearer.when === undefined || hearer.when(data as never))
         const fresh = wanted.map((row, index) => replayed(hearer, row, ctx.run.id, at(done + index)))
+        const from = done
         done += page.length
         after = page.at(-1)?._id ?? ''
         await ctx.checkpoint(async (session) => {
@@ -106,6 +108,7 @@ export function createEventService ({ events, runs, batches, jobs, known, tx, cl
             onAdded(group[0]?.queue ?? '', workspaceId)
           }
         }, { done, total, unit: 'events' })
+        if (!isWanted) return { events: from }
       }
     }
   }
@@ -115,7 +118,7 @@ export function createEventService ({ events, runs, batches, jobs, known, tx, cl
     const now = clock.now()
     return {
       ...runOf(hearer, event, row), _id: uuidv7(now.getTime()), key: `rpl:${replay}:${row._id}`, lane: 'bulk', runAt,
-      createdAt: now, cause: { kind: 'run', id: replay }, batchId: replay, isReplay: true
+      dueAt: runAt, createdAt: now, cause: { kind: 'run', id: replay }, batchId: replay, isReplay: true
     }
   }
 }

@@ -8,7 +8,7 @@ import { replayLetters } from './jobs.ts'
 import { checkPayload } from './payload.ts'
 import { presentGroup, presentLetter, presentLetterDetail } from './present-letters.ts'
 import { edit } from './redact.ts'
-import { mostRounds, paced, refusalOf, replayOf, startReplay, type Known } from './replay.ts'
+import { ensureBatch, mostRounds, paced, refusalOf, replayOf, startReplay, type Known } from './replay.ts'
 import type { BatchRepository, Letter, LetterRepository, RunRepository } from './repository.ts'
 import type {
   GroupOut, LetterDetail, LetterDiscard, LetterFilter, LetterOut, LetterQuery, LetterReplay, ReplayReport
@@ -18,7 +18,7 @@ import type { RunRow } from './run.ts'
 interface Collaborators {
   letters: LetterRepository
   runs: RunRepository
-  batches: Pick<BatchRepository, 'insert' | 'grow'>
+  batches: Pick<BatchRepository, 'insert' | 'ensure' | 'grow'>
   jobs: JobSender
   known: Known
   tx: Tx
@@ -213,6 +213,7 @@ export function createLetterService ({ letters, runs, batches, jobs, known, tx, 
       const { scope, filter, ratePerS, lane } = ctx.run.data as {
         scope?: string[], filter: LetterFilter, ratePerS: number, lane: Lane
       }
+      await ensureBatch({ batches, clock }, ctx.run)
       const total = await ctx.step('choose', async () => await letters.choose(scope, filter, ctx.run.id))
       const startMs = await ctx.step('start', async () => clock.ms())
       const { id: by } = ctx.run
@@ -221,7 +222,7 @@ export function createLetterService ({ letters, runs, batches, jobs, known, tx, 
       const at = paced({ startMs, nowMs: clock.ms(), done, ratePerS })
       for (;;) {
         const page = await letters.chosen(ctx.run.id, perTransaction)
-        if (page.length === 0 || !isWanted) return { done }
+        if (page.length === 0) return { done }
         const from = done
         done += page.length
         await ctx.checkpoint(async (session) => {
@@ -232,6 +233,7 @@ export function createLetterService ({ letters, runs, batches, jobs, known, tx, 
             session, open, { lane, by, batchId: by, at: (index) => at(from + index) })
           await letters.free(session, refused.map(({ id }) => id))
         }, { done, total, unit: 'letters' })
+        if (!isWanted) return { done: from }
       }
     }
   }

@@ -6,6 +6,9 @@ import type { RunRow } from './run.ts'
 /** Limits of a workspace that keep its runs back. No run carries one: it is told when somebody asks. */
 export type LimitHold = 'workspace_cap' | 'workspace_rate'
 
+/** MongoDB's `MaxTimeMSExpired`. */
+const timeExceeded = 50
+
 type Waiting = Pick<RunRow, 'state' | 'heldBy' | 'runAt' | 'queue' | 'workspaceId'>
 
 /**
@@ -13,7 +16,7 @@ type Waiting = Pick<RunRow, 'state' | 'heldBy' | 'runAt' | 'queue' | 'workspaceI
  * the starts that the store still knows, so that one about to be lifted may be told a moment too long.
  */
 export function createLimits ({ shares, clock }: { shares: ShareRepository, clock: Clock }) {
-  return async function limitOf (run: Waiting): Promise<LimitHold | undefined> {
+  async function limitOf (run: Waiting): Promise<LimitHold | undefined> {
     const { state, heldBy, runAt, queue, workspaceId } = run
     const nowMs = clock.ms()
     if (state !== 'pending' || heldBy !== null || runAt.getTime() > nowMs) return undefined
@@ -24,4 +27,10 @@ export function createLimits ({ shares, clock }: { shares: ShareRepository, cloc
     const starts = await shares.starts(workspaceId, nowMs - 2 * refillMs(perMin), nowMs)
     return leftOf(starts, perMin, nowMs) < 1 ? 'workspace_rate' : undefined
   }
+
+  /** Undefined too where finding it out takes too long: a run is shown without it. */
+  return async (run: Waiting): Promise<LimitHold | undefined> => await limitOf(run).catch((err: unknown) => {
+    if (err instanceof Error && 'code' in err && err.code === timeExceeded) return undefined
+    throw err
+  })
 }

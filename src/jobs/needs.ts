@@ -1,4 +1,4 @@
-import type { AddOptions, RunState, Session } from '../kernel/index.ts'
+import { isOver, type AddOptions, type Session } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
 import { failedNeed, type NeedRepository } from './repository.ts'
 import type { RunRow } from './run.ts'
@@ -26,14 +26,10 @@ export async function begin (repository: NeedRepository, session: Session, run: 
   if (unknown !== undefined) {
     throw JobsError.schema_mismatch({ need: unknown }, { detail: `There is no run ${unknown}.` })
   }
-  const ended = needs.filter((id) => isOver(states.get(id)))
+  const ended = needs.filter((id) => isOver(states.get(id) ?? 'dead'))
   if (onNeedFailure !== 'continue' && ended.some((id) => states.get(id) !== 'done')) {
     return { ...run, ...failedNeed(onNeedFailure === 'skip' ? 'skipped' : 'dead', now), waiting: 0 }
   }
   const waiting = needs.length - ended.length
   return { ...run, met: ended, waiting, state: waiting === 0 ? 'pending' : 'blocked' }
-}
-
-export function isOver (state: RunState | undefined): boolean {
-  return state === 'done' || state === 'dead' || state === 'cancelled' || state === 'expired' || state === 'skipped'
 }

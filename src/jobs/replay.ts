@@ -1,11 +1,12 @@
 import {
-  uuidv7, type AddedRun, type Clock, type JobDefinition, type JobSender, type Lane, type Registry, type Session
+  uuidv7, type AddedRun, type Clock, type JobContext, type JobDefinition, type JobSender, type Lane, type Registry,
+  type Session
 } from '../kernel/index.ts'
 import { newBatch } from './batches.ts'
 import { JobsError } from './errors.ts'
 import { dataHash, seqOf } from './keys.ts'
 import { present } from './present.ts'
-import type { BatchRepository, Letter } from './repository.ts'
+import type { BatchRepository, BatchRow, Letter } from './repository.ts'
 import type { RunRow } from './run.ts'
 import { newRun } from './sender.ts'
 
@@ -30,10 +31,21 @@ export async function startReplay (
   job: JobDefinition, data: unknown, workspaceId: string
 ): Promise<AddedRun> {
   const run = await jobs.add(session, job, data as never, { workspaceId })
-  await batches.insert(session, newBatch({
-    _id: run.id, workspaceId, name: job.name, filledBy: run.id, createdAt: clock.now()
-  }))
+  await batches.insert(session, batchOf({ id: run.id, workspaceId, name: job.name }, clock))
   return run
+}
+
+/** Makes the batch of a replay that has none: a dead replay that somebody replays is only another run. */
+export async function ensureBatch (
+  { batches, clock }: { batches: Pick<BatchRepository, 'ensure'>, clock: Clock }, run: Replay
+): Promise<void> {
+  await batches.ensure(batchOf(run, clock))
+}
+
+type Replay = Pick<JobContext['run'], 'id' | 'workspaceId' | 'name'>
+
+function batchOf ({ id, workspaceId, name }: Replay, clock: Clock): BatchRow {
+  return newBatch({ _id: id, workspaceId, name, filledBy: id, createdAt: clock.now() })
 }
 
 /** A new run that does what the dead one did not, with the data that an operator gave its letter. */

@@ -1,4 +1,4 @@
-import { uuidv7, type Actor, type Log, type Tx } from '../kernel/index.ts'
+import { isOver, uuidv7, type Actor, type Log, type Tx } from '../kernel/index.ts'
 import { scopeOf } from './access.ts'
 import type { LetterService } from './letters.ts'
 import { compareVersions, mostRounds } from './replay.ts'
@@ -14,8 +14,6 @@ interface Collaborators {
 }
 
 export type RuleService = ReturnType<typeof createRuleService>
-
-const ended: ReadonlySet<string> = new Set(['done', 'dead', 'cancelled', 'expired', 'skipped'])
 
 /** Letters that replay themselves after a deploy (`jobs.md` 4.5). */
 export function createRuleService ({ rules, letters, runs, service, tx }: Collaborators) {
@@ -36,7 +34,7 @@ export function createRuleService ({ rules, letters, runs, service, tx }: Collab
   async function isAtWork ({ workspaceId, runId }: RuleRow): Promise<boolean> {
     if (runId === undefined) return false
     const run = await runs.find(workspaceId ?? '', runId)
-    return run !== undefined && !ended.has(run.state)
+    return run !== undefined && !isOver(run.state)
   }
 
   return {

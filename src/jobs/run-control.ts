@@ -1,4 +1,6 @@
-import type { Actor, Clock, JobContext, JobSender, Lane, Registry, RunState, Tx } from '../kernel/index.ts'
+import {
+  isOver, type Actor, type Clock, type JobContext, type JobSender, type Lane, type Registry, type RunState, type Tx
+} from '../kernel/index.ts'
 import { scopeOf } from './access.ts'
 import { JobsError } from './errors.ts'
 import { endCancelled } from './jobs.ts'
@@ -139,8 +141,4 @@ function changeOf (lane: Lane | undefined, runAt: string | undefined): Reorder {
     // Its age counts from its new time.
     ...(runAt === undefined ? {} : { runAt: new Date(runAt), dueAt: new Date(runAt) })
   }
-}
-
-function isOver (state: RunState): boolean {
-  return ['done', 'dead', 'cancelled', 'expired', 'skipped'].includes(state)
 }

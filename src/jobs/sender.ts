@@ -50,6 +50,8 @@ export function newRun (run: NewRun & Partial<RunRow>): RunRow {
     ...(context?.actor === undefined ? {} : { actor: context.actor }),
     ...(context?.trace === undefined ? {} : { trace: context.trace }),
     slot: slotOf(run.workspaceId),
+    // Its time may move with every try: what its age is counted from does not.
+    ...(run.runAt > run.createdAt ? { dueAt: run.runAt } : {}),
     ...run
   }
 }
@@ -66,7 +68,7 @@ export function createJobSender (parts: SenderParts): JobSender {
     const one = options.dedupe === undefined ? undefined : dedupeFields(job.name, options.dedupe, clock)
     const serial = options.serial ?? job.serial?.(data) ?? one?.serial
     const target = job.target?.(data)
-    return withDue(newRun({
+    return newRun({
       _id: id,
       workspaceId: workspaceOf(data, options),
       name: job.name,
@@ -84,7 +86,7 @@ export function createJobSender (parts: SenderParts): JobSender {
       ...(target === undefined ? {} : { target }),
       ...contestOf(job, data, { slotAt: options.runAt ?? now, ...options }, target),
       ...askedNeeds(options)
-    }))
+    })
   }
 
   /** What must be so before runs of one workspace are written, in the transaction. */
@@ -155,11 +157,6 @@ export function createJobSender (parts: SenderParts): JobSender {
 
     ...lossy
   }
-}
-
-/** Its time may move with every try: what its age is counted from does not. */
-function withDue (run: RunRow): RunRow {
-  return run.runAt > run.createdAt ? { ...run, dueAt: run.runAt } : run
 }
 
 /** Order and names of what it takes before its release. */

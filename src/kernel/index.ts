@@ -57,7 +57,7 @@ export {
   defineSchedule, misfires, overlaps, withPolicy,
   type Misfire, type Overlap, type ScheduleDefinition, type SchedulePolicy
 } from './schedules.ts'
-export { runDead, trouble, type RunLookup, type RunStanding } from './run-ends.ts'
+export { endStates, isOver, runDead, trouble, type RunLookup, type RunStanding } from './run-ends.ts'
 export type { Cache, Script, ScriptRunner } from './scripts.ts'
 export { StorageError, type Storage, type StoredObject } from './storage.ts'
 export { tableFormats, type Cell, type TableColumn, type TableFormat, type TableRow, type Tables } from './tables.ts'

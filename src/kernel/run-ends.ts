@@ -6,6 +6,14 @@ import { Id } from './schemas.ts'
 
 const word = Type.String({ maxLength: 128 })
 
+/** A run in one of these states never starts again. */
+export const endStates = ['done', 'dead', 'cancelled', 'expired', 'skipped'] as const satisfies readonly RunState[]
+
+/** Whether a run in this state has ended. */
+export function isOver (state: RunState): boolean {
+  return (endStates as readonly RunState[]).includes(state)
+}
+
 /** Why a run died, as its letter says it; members of the events that tell of it. */
 export const trouble = { name: word, class: word, code: word, fingerprint: Type.String({ maxLength: 32 }) }
 

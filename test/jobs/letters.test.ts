@@ -221,6 +221,32 @@ t.test('a replay and its batch end together, whichever somebody ends', async (t)
   t.equal(await place.count('jobs.letters', { runId: dead, state: 'open' }), 1, 'none was tried again')
 })
 
+t.test('a dead replay that is replayed does what it did not, in a batch of its own', async (t) => {
+  const { workspaceId } = ann
+  const [lost] = await die(workspaceId, 96, 1)
+  isMended = true
+  const first = await app.tx(async (session) => {
+    const asked = { filter: { name: order.name }, ratePerS: 1000, lane: 'default' as const }
+    const { id } = await app.letters.start(session, [workspaceId], asked, workspaceId)
+    await app.db.collection<{ _id: string }>('jobs.runs').updateOne(
+      { _id: id }, { $set: { data: { scope: [workspaceId], filter: 'x' } } }, { session: session as never })
+    return id
+  })
+  await until('it is dead', async () => await letterOf(first) !== '', 30_000)
+  const letter = await letterOf(first)
+  t.equal(await place.count('jobs.letters', { runId: lost, state: 'open' }), 1, 'it did nothing')
+  const data = { scope: [workspaceId], filter: { name: order.name }, ratePerS: 1000, lane: 'default' }
+  await call(`/dead-letters/${letter}`, { method: 'PATCH', payload: { data }, as: operator })
+  const { body } = await post('/dead-letters/replay', { ids: [letter] }, operator)
+  const second = body.replayed[0].runId as string
+  await until('replayed', async () => await place.count('jobs.letters', { runId: lost, state: 'replayed' }) === 1)
+  await until('complete', async () => (await call(`/batches/${second}`, { as: operator })).body.state === 'complete')
+  isMended = false
+  t.match((await call(`/batches/${second}`, { as: operator })).body,
+    { name: 'jobs.replay-letters', isSealed: true, pages: 1, counts: { done: 3 } }, 'with what tests before it left')
+  t.match(await app.db.collection('jobs.runs').findOne({ replayOf: lost }), { batchId: second, state: 'done' })
+})
+
 t.test('pure rules', async (t) => {
   t.equal(compareVersions('0.10.0', '0.9.9'), 1)
   t.equal(compareVersions('1.2', '1.2.0'), 0)

@@ -93,14 +93,14 @@ t.test('the timetable of the house: when each slot is, and no backup without a k
   const { between } = createRecurrence()
   // A Saturday noon to the Monday after it.
   const range = { after: new Date('2026-03-07T12:00:00Z'), until: new Date('2026-03-09T12:00:00Z') }
-  const slots = Object.fromEntries(standingSchedules({ hasBackups: true }).map(({ job, spec, zone }) =>
+  const slots = Object.fromEntries(standingSchedules({ wantsBackups: true }).map(({ job, spec, zone }) =>
     [job.name, between({ spec, zone }, range).map(({ at }) => at.toISOString())]))
   t.equal(slots['jobs.start-daily-reports']?.length, 192)
   t.same(slots['jobs.back-up-database'], ['2026-03-08T03:00:00.000Z', '2026-03-09T03:00:00.000Z'])
   t.same(slots['jobs.clear-records'], ['2026-03-08T04:00:00.000Z'])
   t.same(slots['jobs.prove-backup'], ['2026-03-08T05:00:00.000Z'])
-  const nights = standingSchedules({ hasBackups: true }).filter(({ job }) => /backup|back-up/.test(job.name))
+  const nights = standingSchedules({ wantsBackups: true }).filter(({ job }) => /backup|back-up/.test(job.name))
   t.same(nights.map(({ pauseAfter }) => pauseAfter), [0, 0], 'a night that fails does not end the nights')
-  const names = standingSchedules({ hasBackups: false }).map(({ job }) => job.name)
+  const names = standingSchedules({ wantsBackups: false }).map(({ job }) => job.name)
   t.same(names, ['jobs.start-daily-reports', 'jobs.clear-records'])
 })

@@ -60,6 +60,11 @@ export function createBatchRepository (db: Db) {
       await rows.insertOne(batch, { session })
     },
 
+    /** Makes it where nobody did. */
+    async ensure ({ _id, ...batch }: BatchRow): Promise<void> {
+      await rows.updateOne({ _id }, { $setOnInsert: batch }, { upsert: true })
+    },
+
     async find (workspaceIds: readonly string[] | undefined, id: string): Promise<BatchRow | undefined> {
       return await rows.findOne(
         { _id: id, ...(workspaceIds !== undefined && { workspaceId: { $in: [...workspaceIds] } }) }) ?? undefined
@@ -84,7 +89,7 @@ export function createBatchRepository (db: Db) {
     },
 
     /** Whether the run that brings the others in has ended. */
-    async isFilled (filledBy: string): Promise<boolean> {
+    async hasEnded (filledBy: string): Promise<boolean> {
       return await runs.findOne({ _id: filledBy, state: unended }, { projection: { _id: 1 } }) === null
     },
 

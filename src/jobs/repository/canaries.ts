@@ -1,11 +1,10 @@
 import type { Db } from 'mongodb'
-import type { Queue, RunState } from '../../kernel/index.ts'
+import { endStates, isOver, type Queue, type RunState } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
 
 /** The last canary of a queue. */
 export interface CanaryRow { id: string, queue: Queue, state: RunState, isEnded: boolean, createdAt: Date }
 
-const ended: readonly RunState[] = ['done', 'dead', 'cancelled', 'expired', 'skipped']
 // The index of keys: a few of each queue are kept.
 export const canaryName = 'jobs.run-canary'
 export const canary = { workspaceId: '', name: canaryName, key: { $exists: true } }
@@ -27,11 +26,11 @@ export function createCanaryRepository (db: Db) {
           }
         }
       ]).toArray()
-      return found.map(({ _id, ...row }) => ({ ...row, queue: _id, isEnded: ended.includes(row.state) }))
+      return found.map(({ _id, ...row }) => ({ ...row, queue: _id, isEnded: isOver(row.state) }))
     },
 
     async forget (before: Date): Promise<void> {
-      await rows.deleteMany({ ...canary, state: { $in: [...ended] }, createdAt: { $lt: before } })
+      await rows.deleteMany({ ...canary, state: { $in: [...endStates] }, createdAt: { $lt: before } })
     }
   }
 }

@@ -89,7 +89,7 @@ export function createControlRepository (db: Db) {
       const which = whichOf(scope, filter)
       const found = await Promise.all([{ part: pending, hint: undefined }, ...endedAtOnce].map(async ({ part, hint }) =>
         await rows.find({ ...which, ...part }, { projection: { _id: 1 }, ...(hint === undefined ? {} : { hint }) })
-          .limit(mostTold).toArray()))
+          .limit(mostTold).maxTimeMS(mostMs).toArray()))
       return [...new Set(found.flat().map(({ _id }) => _id))].slice(0, mostTold)
     },
 
@@ -121,8 +121,8 @@ export function createControlRepository (db: Db) {
       const due = { ...$set, state: 'pending' as const, isLive: false, heldBy: null }
       const writes = [
         ...pendingHalves.map((half) => ({ part: half, $set: due, hint: undefined })),
-        { part: { ...live, state: 'published' as const }, $set: due, hint: 'live' },
-        { part: { state: 'blocked' as const, needs: { $gte: '' } }, $set, hint: 'needs' }
+        { ...published, $set: due },
+        { ...blocked, $set }
       ]
       return sum(await Promise.all(writes.map(async ({ part, $set, hint }) => (await rows.updateMany(
         { ...which, ...part }, { $set }, hint === undefined ? {} : { hint })).modifiedCount)))
@@ -174,9 +174,10 @@ const pendingHalves: ReadonlyArray<Filter<ListedRun>> = [
 /** A run that stands for others would take in what is added after the cancel: it has no time between. */
 const unmarked = { cancel: { $exists: false }, 'dedupe.isActive': { $ne: true } }
 /** What waits otherwise, each by the index that knows it: the store would rather read all that is pending. */
+const published = { part: { ...live, state: 'published' as const }, hint: 'live' }
+const blocked = { part: { state: 'blocked' as const, needs: { $gte: '' } }, hint: 'needs' }
 const endedAtOnce: ReadonlyArray<{ part: Filter<ListedRun>, hint: string }> = [
-  { part: { ...live, state: 'published', cancel: { $exists: false } }, hint: 'live' },
-  { part: { state: 'blocked', needs: { $gte: '' } }, hint: 'needs' },
+  { ...published, part: { ...published.part, cancel: { $exists: false } } }, blocked,
   { part: { ...pending, 'dedupe.isActive': true }, hint: 'dedupe' }
 ]
 

@@ -1,10 +1,9 @@
 import type { Db, Filter } from 'mongodb'
-import type { RunState, Session } from '../../kernel/index.ts'
+import { endStates, type Session } from '../../kernel/index.ts'
 import { noteArrivals } from '../arrivals.ts'
 import type { DedupeOfRun, RunRow } from '../run.ts'
 import type { KeptRun } from './runs.ts'
 
-const ended: RunState[] = ['done', 'dead', 'cancelled', 'expired', 'skipped']
 const waiting = ['blocked', 'pending'] as const
 /** A later add puts its data into the run that waits. */
 const replacing: Array<DedupeOfRun['mode']> = ['debounce', 'latest']
@@ -81,7 +80,7 @@ function isOver (now: Date): Filter<RunRow> {
   return {
     $or: [
       { 'dedupe.mode': 'throttle', 'dedupe.until': { $lte: now } },
-      { 'dedupe.mode': 'inflight', state: { $in: ended } },
+      { 'dedupe.mode': 'inflight', state: { $in: [...endStates] } },
       { 'dedupe.mode': { $in: replacing }, $or: [{ state: { $nin: [...waiting] } }, { starts: { $gt: 0 } }] }
     ]
   }

@@ -1,7 +1,7 @@
 import type { Db } from 'mongodb'
-import type { Session } from '../../kernel/index.ts'
+import { endStates, type Session } from '../../kernel/index.ts'
 import type { RunRow, StartKey } from '../run.ts'
-import { createNeedRepository, endStates, type EndedNeed, type SettledNeeds } from './needs.ts'
+import { createNeedRepository, type EndedNeed, type SettledNeeds } from './needs.ts'
 import { groupDone, operationsOf, type Outcome } from './outcomes.ts'
 
 /** What hears of the ends of needs, in the transaction that writes them. */

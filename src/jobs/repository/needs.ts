@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb'
-import type { NeedView, RunState, Session } from '../../kernel/index.ts'
+import { endStates, isOver, type NeedView, type RunState, type Session } from '../../kernel/index.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 
 /** Runs that ended; `isMet`: done, or whoever needs it does not mind. */
@@ -12,7 +12,6 @@ export interface SettledNeeds {
   failed: string[]
 }
 
-export const endStates = ['done', 'dead', 'cancelled', 'expired', 'skipped'] as const satisfies readonly RunState[]
 const page = 1000
 
 type Dependent = Pick<RunRow, '_id' | 'needs' | 'onNeedFailure' | 'isNeeded' | 'queue'>
@@ -118,8 +117,8 @@ export function createNeedRepository (db: Db) {
       const ids = [...new Set(blocked.flatMap(({ needs = [] }) => needs))]
       const found = await rows.find({ _id: { $in: ids } }, { projection: { state: 1 } }).toArray()
       const states = new Map(found.map(({ _id, state }) => [_id, state]))
-      const isOver = (id: string): boolean => (endStates as readonly string[]).includes(states.get(id) ?? 'dead')
-      return new Map(blocked.filter(({ needs = [] }) => needs.every(isOver)).map(({ _id, needs = [] }) =>
+      const hasEnded = (id: string): boolean => isOver(states.get(id) ?? 'dead')
+      return new Map(blocked.filter(({ needs = [] }) => needs.every(hasEnded)).map(({ _id, needs = [] }) =>
         [_id, needs.map((id) => ({ id, isMet: states.get(id) === 'done' }))]))
     },
 

@@ -1,10 +1,9 @@
 import type { Db } from 'mongodb'
-import type { RunState, Session } from '../../kernel/index.ts'
+import { endStates, type RunState, type Session } from '../../kernel/index.ts'
 import { noteArrivals } from '../arrivals.ts'
 import { everyQueue } from '../indexes.ts'
 import type { RunRow } from '../run.ts'
 import { canaryName } from './canaries.ts'
-import { endStates } from './needs.ts'
 
 /** What is told of a run to whoever watches it. */
 export type EndedRun = Pick<RunRow, '_id' | 'name' | 'state' | 'progress' | 'error'>

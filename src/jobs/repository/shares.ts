@@ -18,6 +18,8 @@ export interface Share {
 
 /** The newest of more tell the same. */
 const mostStarts = 10_000
+/** What only helps an operator to see costs the store no more. */
+const hintMs = 1000
 
 export type ShareRepository = ReturnType<typeof createShareRepository>
 
@@ -58,24 +60,25 @@ export function createShareRepository (db: Db) {
         { limit, maxTimeMS: 5000, hint: 'waiting' })
     },
 
-    /** Runs of the workspace that are published or at work in the queue. */
+    /** Runs of the workspace that are published or at work in the queue. Throws when that takes long. */
     async live (workspaceId: string, queue: Queue): Promise<number> {
-      return await runs.countDocuments({ isLive: true, queue, workspaceId }, { hint: 'live' })
+      return await runs.countDocuments({ isLive: true, queue, workspaceId }, { hint: 'live', maxTimeMS: hintMs })
     },
 
     /**
      * When runs of the workspace were started since then, in ms and in order; of what ended, it is found by when it
      * expires, so that no start costs an index of its own. What died or waits for another try is not among them.
+     * Throws when that takes long.
      */
     async starts (workspaceId: string, sinceMs: number, nowMs: number): Promise<number[]> {
       const started = { workspaceId, publishedAt: { $gt: new Date(sinceMs) } }
       const projection = { publishedAt: 1 }
       const found = await Promise.all([
         runs.find({ isLive: true, ...everyQueue, ...started }, { projection, hint: 'live' })
-          .limit(mostStarts).toArray(),
+          .limit(mostStarts).maxTimeMS(hintMs).toArray(),
         ...Object.values(keptMs).map(async (ms) => await runs.find(
           { expireAt: { $gte: new Date(sinceMs + ms), $lte: new Date(nowMs + ms) }, ...started },
-          { projection, hint: 'expire' }).sort({ expireAt: -1 }).limit(mostStarts).toArray())
+          { projection, hint: 'expire', maxTimeMS: hintMs }).sort({ expireAt: -1 }).limit(mostStarts).toArray())
       ])
       return found.flat().flatMap(({ publishedAt }) => publishedAt?.getTime() ?? []).toSorted((a, b) => a - b)
     }

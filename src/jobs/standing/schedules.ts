@@ -8,7 +8,7 @@ import { backUpDatabase, clearRecords, proveBackup, startDailyReports } from './
 const pauseAfter = 0
 
 /** The timetable of this slice (`jobs.md` 4.10). */
-export function standingSchedules ({ hasBackups }: { hasBackups: boolean }): readonly ScheduleDefinition[] {
+export function standingSchedules ({ wantsBackups }: { wantsBackups: boolean }): readonly ScheduleDefinition[] {
   const backups = [
     defineSchedule({
       name: 'jobs.back-up-nightly', job: backUpDatabase, data: {}, spec: { cron: '0 3 * * *' }, pauseAfter
@@ -26,6 +26,6 @@ export function standingSchedules ({ hasBackups }: { hasBackups: boolean }): rea
     defineSchedule({
       name: 'jobs.clear-records-weekly', job: clearRecords, data: { isDryRun: false }, spec: { cron: '0 4 * * SUN' }
     }),
-    ...hasBackups ? backups : []
+    ...wantsBackups ? backups : []
   ]
 }
