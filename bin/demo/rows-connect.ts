@@ -105,8 +105,10 @@ export const firstSync: Row = {
       const operation = await job.a.ask('GET', headers.get('location') ?? '')
       return operation.state === 'succeeded'
     })
-    await until('the last page on the socket', 10_000, () => pagesSeen().at(-1) === expected.pages)
-    const pages = pagesSeen()
+    // The next run of the rhythm may begin now and counts from nothing: who was away hears of that one alone.
+    await until('the last page on the socket', 10_000, () => pagesSeen().includes(expected.pages) ||
+      (options.isChaos && W.channel(account).state.get('sync')?.['state'] === 'done'))
+    const pages = pagesSeen().slice(0, pagesSeen().indexOf(Math.max(...pagesSeen())) + 1)
     const first = pages.find((count) => count > 0) ?? 0
     job.must(first >= 1 && isRising(pages), 'the pages of the account only rise')
     job.figures.pages = pages.at(-1) ?? 0
@@ -117,7 +119,7 @@ export const firstSync: Row = {
 
 async function isSynced (job: Job): Promise<boolean> {
   const account = await job.a.ask('GET', `/v1/social/accounts/${job.accountId}`)
-  return account.sync.state === 'done' && account.sync.items >= job.expected.posts.length
+  return account.sync.state === 'done' && account.counts.stored >= job.expected.posts.length
 }
 
 async function judgeFeed (job: Job): Promise<void> {
