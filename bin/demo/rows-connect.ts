@@ -183,8 +183,11 @@ export function bar (unit: string, done: number, total: number): string {
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${done} of ${total} ${unit}`
 }
 
-/** What is read once more: little in peace, some after each of the scripted deaths, and under fire nothing for ever. */
+/**
+ * What is read once more: little in peace, some after each of the scripted deaths, and under fire nothing for ever; and
+ * one look at what is new, should the time of the rhythm come.
+ */
 function sparePages ({ isChaos, isScripted }: JobOptions, pages: number): number {
-  if (!isChaos) return 3
-  return isScripted ? 9 : pages
+  if (!isChaos) return 4
+  return isScripted ? 10 : pages
 }
