@@ -106,8 +106,12 @@ export const firstSync: Row = {
       return operation.state === 'succeeded'
     })
     // The next run of the rhythm may begin now and counts from nothing: who was away hears of that one alone.
-    await until('the last page on the socket', 10_000, () => pagesSeen().includes(expected.pages) ||
-      (options.isChaos && W.channel(account).state.get('sync')?.['state'] === 'done'))
+    const isNextDone = (): boolean => {
+      const { runId, state } = W.channel(account).state.get('sync') ?? {}
+      return state === 'done' && headers.get('location')?.endsWith(String(runId)) === false
+    }
+    await until('the last page on the socket', 10_000, () =>
+      pagesSeen().includes(expected.pages) || (options.isChaos && isNextDone()))
     const pages = pagesSeen().slice(0, pagesSeen().indexOf(Math.max(...pagesSeen())) + 1)
     const first = pages.find((count) => count > 0) ?? 0
     job.must(first >= 1 && isRising(pages), 'the pages of the account only rise')
@@ -183,11 +187,8 @@ export function bar (unit: string, done: number, total: number): string {
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)} ${done} of ${total} ${unit}`
 }
 
-/**
- * What is read once more: little in peace, some after each of the scripted deaths, and under fire nothing for ever; and
- * one look at what is new, should the time of the rhythm come.
- */
+/** What is read once more: little in peace, some after each of the scripted deaths, and under fire nothing for ever. */
 function sparePages ({ isChaos, isScripted }: JobOptions, pages: number): number {
-  if (!isChaos) return 4
-  return isScripted ? 10 : pages
+  if (!isChaos) return 3
+  return isScripted ? 9 : pages
 }

@@ -81,13 +81,13 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
     /** Tells those who wait for a run that ended outside of a worker; queues that got runs. */
     async needs (): Promise<string[]> {
       const ended = await needs.unsettled(mostAtOnce)
-      const [queues, failed]: [string[], string[]] = [[], []]
+      const queues: string[] = []
       for (const one of ended) {
         const settled = await tx(async (session) => await needs.settle(session, [one], clock.now()))
         queues.push(...settled.queues)
-        failed.push(...settled.failed)
+        // At once: what follows may fail, and these have ended.
+        onEnded(settled.failed)
       }
-      onEnded(failed)
       return [...new Set(queues)]
     }
   }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { Type } from 'typebox'
+import { createLimits } from '../../src/jobs/index.ts'
 import { defineJob, defineResource } from '../../src/kernel/index.ts'
 import { stage, until } from './stage.ts'
 
@@ -56,6 +57,16 @@ t.test('capacity belongs to operators of the installation', async (t) => {
   t.match(await call(share), {
     status: 200, body: { workspaceId: ann.workspaceId, weight: 1, maxLive: null, perMin: null, maxBacklog: 1_000_000 }
   })
+})
+
+t.test('a limit that takes too long to find out is not told, any other trouble is', async (t) => {
+  const thrower = (error: Error) => createLimits({
+    clock: app.clock,
+    shares: { find: async () => ({ _id: 'w', maxLive: 1 }), live: async () => { throw error } } as never
+  })
+  const waiting = { state: 'pending', heldBy: null, runAt: new Date(0), queue: 'fast', workspaceId: 'w' } as const
+  t.equal(await thrower(Object.assign(new Error('operation exceeded time limit'), { code: 50 }))(waiting), undefined)
+  await t.rejects(thrower(new Error('away'))(waiting), /away/)
 })
 
 t.test('what is refused is named by its place', async (t) => {

@@ -134,6 +134,9 @@ t.test('a filter is tried dry first, then replayed by a run that keeps the rate'
   const gaps = runs.slice(1).map((run, i) => run['runAt'].getTime() - runs[i]?.['runAt'].getTime())
   t.ok(gaps.every((ms) => Math.abs(ms - 50) <= 1), `gaps of ${Math.min(...gaps)} to ${Math.max(...gaps)} ms`)
   t.ok(runs.every((run) => run['startedAt'] >= run['runAt']), 'none starts before its time')
+  const later = runs.filter((run) => run['runAt'] > run['createdAt'])
+  t.ok(later.length > 0, `${later.length} were to start later`)
+  t.same(later.map((run) => run['dueAt']), later.map((run) => run['runAt']), 'their age counts from then on')
   t.match(runs[0], { lane: 'default', replays: 1 })
   t.equal(await place.count('jobs.letters', { state: 'open', fingerprint }), 0)
   const batch = async () => (await call(`/batches/${started.body.id}`)).body

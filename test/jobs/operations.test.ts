@@ -1,10 +1,10 @@
-// What operators do: cancel, re-order, pause, look at queues, replay events; new subscribers during a deploy.
+// What operators do: cancel, re-order, pause, look at queues.
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { createClaimRepository } from '../../src/jobs/index.ts'
-import { defineEvent, defineJob, defineSubscriber, uuidv7, type AddOptions } from '../../src/kernel/index.ts'
+import { defineJob, uuidv7, type AddOptions } from '../../src/kernel/index.ts'
 import { dial, type Frame } from '../live/client.ts'
 import { stage, until } from './stage.ts'
 
@@ -13,13 +13,8 @@ const Numbered = Type.Object({ n: Type.Integer() }, closed)
 const work = defineJob({ name: 'test.do-work', queue: 'fast', data: Numbered })
 const obey = defineJob({ name: 'test.obey-signal', queue: 'fast', data: Numbered })
 const stubborn = defineJob({ name: 'test.ignore-signal', queue: 'webhook', data: Numbered })
-const moved = defineEvent({ name: 'test.thing.moved', data: Numbered })
-const hear = defineSubscriber({ name: 'test.hear-moves', event: moved, order: 'subject' })
-const hearEven = defineSubscriber({ name: 'test.hear-even', event: moved, when: ({ n }) => n % 2 === 0 })
-const pay = defineSubscriber({ name: 'test.pay-moves', event: moved, replay: 'refuse' })
 
 const aborted: string[] = []
-const heard: Array<{ by: string, n: number, isReplay: boolean }> = []
 let commitsAt = Promise.resolve()
 let insideCommit = 0
 
@@ -41,14 +36,10 @@ function bind (app: FastifyInstance): void {
     if (ctx.run.data.n === 1) await ctx.commit(async () => { insideCommit += 1000 })
     return { n: ctx.run.data.n }
   })
-  for (const subscriber of [hear, hearEven, pay]) {
-    app.onEvent(subscriber, async ({ data: { n }, isReplay }) => { heard.push({ by: subscriber.name, n, isReplay }) })
-  }
 }
 
 const declared = {
-  jobs: [work, obey, stubborn], events: [moved], subscribers: [hear, hearEven, pay],
-  collections: [{ name: 'test.effects', indexes: [] }]
+  jobs: [work, obey, stubborn], collections: [{ name: 'test.effects', indexes: [] }]
 }
 const place = await stage(t, declared, bind)
 const { app, worker, ann, bob, operator, call } = place
@@ -61,11 +52,6 @@ async function add (job: typeof work, n: number, options: AddOptions = {}): Prom
   const { id } = await app.tx(async (session) =>
     await app.jobs.add(session, job, { n }, { workspaceId: ann.workspaceId, ...options }))
   return id
-}
-
-async function emit (n: number): Promise<string> {
-  return await app.tx(async (session) => await app.events.emit(
-    session, moved, { n }, { type: 'thing', id: 's1', version: n }, { workspaceId: ann.workspaceId }))
 }
 
 t.test('runs are listed page by page, by what they are and when; an operator sees all of them', async (t) => {
@@ -243,58 +229,4 @@ t.test('an operator watches a queue move, and nobody else may', async (t) => {
   await client.next(waiting(1), 20_000)
   await app.runControl.cancel(ann.actor, later, 'seen')
   await client.next(waiting(0), 20_000)
-})
-
-t.test('the log is read by type, subject and time, and heard again by one subscriber', async (t) => {
-  const from = new Date(app.clock.ms() - 1).toISOString()
-  for (let n = 1; n <= 6; n++) await emit(n)
-  await until('heard', () => heard.length === 15)
-  heard.length = 0
-  const page = await call(`/events?type=${moved.name}&limit=4`)
-  t.same(page.body.data.map(({ data: { n } }: { data: { n: number } }) => n), [6, 5, 4, 3])
-  t.equal((await call(`/events?subject=thing:s1&from=${from}`)).body.data.length, 6)
-  t.equal((await call('/events?subject=thing:s2')).body.data.length, 0)
-  t.equal((await call(`/events?type=${moved.name}`, { as: bob })).body.data.length, 0)
-  const replay = async (body: object, as = ann) => await call('/events/replay', {
-    method: 'POST', payload: { type: moved.name, from, subscriber: hear.name, ...body }, as
-  })
-  t.match(await replay({ dryRun: true }), { status: 200, body: { matched: 6 } })
-  t.match(await replay({ dryRun: true }, bob), { body: { matched: 0 } })
-  t.match(await replay({ subscriber: pay.name }), { status: 409, body: { code: 'jobs.replay_refused' } })
-  t.match(await replay({ subscriber: 'test.nobody' }), { status: 422, body: { errors: [{ pointer: '/subscriber' }] } })
-  t.match(await replay({ type: 'jobs.run.dead' }), { status: 422, body: { errors: [{ pointer: '/subscriber' }] } })
-  const started = await replay({ subject: 'thing:s1', ratePerS: 100 })
-  t.match(started, { status: 202, body: { type: 'jobs.replay-events' } })
-  await until('heard again', () => heard.length === 6)
-  t.same(heard.map(({ n }) => n), [1, 2, 3, 4, 5, 6], 'in the order of the subject')
-  t.ok(heard.every(({ by, isReplay }) => by === hear.name && isReplay))
-  await replay({ subscriber: hearEven.name, ratePerS: 1000 })
-  await until('even ones again', () => heard.length === 9)
-  t.same(heard.slice(6).map(({ n }) => n).toSorted(), [2, 4, 6], 'who did not want it does not hear it now')
-  t.equal(await place.count('jobs.runs', { isReplay: true, 'cause.id': started.body.id }), 6)
-  const batch = async () => (await call(`/batches/${started.body.id}`)).body
-  await until('it is over', async () => (await batch()).state === 'complete' && (await batch()).counts.done === 6)
-})
-
-t.test('P25: what older code emitted reaches a new subscriber once', async (t) => {
-  heard.length = 0
-  // Older code knows neither of two subscribers: it writes the event and the run of the third.
-  const events = app.db.collection<{ _id: string, subscribers: string[] }>('jobs.events')
-  const ids = [await emit(11), await emit(12)]
-  await until('heard', () => heard.length === 5)
-  await events.updateMany({ _id: { $in: ids } }, { $set: { subscribers: [pay.name] } })
-  const names = [hear.name, hearEven.name]
-  await app.db.collection('jobs.runs').deleteMany({ name: { $in: names }, 'cause.id': { $in: ids } })
-  heard.length = 0
-  await Promise.all([app.subscriberDuty.mend(), worker.subscriberDuty.mend(), app.subscriberDuty.mend()])
-  await until('made up for', () => heard.length === 3)
-  await app.subscriberDuty.mend()
-  t.same(heard.map(({ by, n }) => `${by} ${n}`).toSorted(),
-    [`${hearEven.name} 12`, `${hear.name} 11`, `${hear.name} 12`].toSorted())
-  // From before the subscriber was there: no.
-  const before = await emit(13)
-  await until('heard 13', () => heard.length === 5)
-  const early = { subscribers: [], at: new Date(app.clock.ms() - 3_600_000) }
-  await events.updateOne({ _id: before }, { $set: early as object })
-  t.equal(await app.subscriberDuty.mend(), 0)
 })

@@ -16,8 +16,6 @@ const capacity = 10
 const resetMs = 15_000
 const opensAfter = 10
 const count = 10_000
-/** An idle machine needs a quarter of it. */
-const mostDrainMs = 360_000
 
 const partner = defineResource({ name: 'partner', capacity })
 const callPartner = defineJob({
@@ -62,7 +60,7 @@ export const proofs: Proofs = {
       const outage = judgeOutage(outageOf(seen, diedMs, healedMs))
       // Canaries are runs as well.
       const own = { name: callPartner.name, state: 'done' }
-      await until('0 lost', async () => await runs(app).countDocuments(own) === count, mostDrainMs)
+      await until('0 lost', async () => await runs(app).countDocuments(own) === count, 240_000)
       must(okOf(seen).length === count, `${okOf(seen).length} calls went well`)
       const spent = await attemptsOf(app)
       // A call that failed is an attempt; what waited, or was refused, costs none, and no run probes again and again.
