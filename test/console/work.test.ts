@@ -193,6 +193,13 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await open(`/console/work/schedules?schedule=${uuidv7()}`)
     await page.getByRole('complementary').getByText('No schedule has this id.').waitFor()
   })
+
+  await t.test('the board of BullMQ is a click away', async (t) => {
+    await open('/console/work')
+    await page.getByRole('button', { name: 'Board of BullMQ' }).click()
+    await page.getByRole('link', { name: 'upkeep' }).first().waitFor()
+    t.match(new URL(page.url()).pathname, /^\/board/)
+  })
   t.same(complaints, [])
 })
 

@@ -232,6 +232,12 @@ export async function actOnQueue (queue: string, act: 'pause' | 'resume', reason
   queues.change(queue, () => row)
 }
 
+/** Goes to the board of BullMQ, which asks for a cookie of its own. */
+export async function openBoard (): Promise<void> {
+  await post('/v1/jobs/board-sessions')
+  location.assign('/board')
+}
+
 export async function cancelRun (id: string, reason: string): Promise<void> {
   await post(`/v1/jobs/runs/${id}/cancel`, { reason })
   await run.get(id).load()

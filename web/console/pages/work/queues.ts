@@ -11,7 +11,7 @@ import { Table, type Column } from '../../parts/table.ts'
 import { Time } from '../../parts/time.ts'
 import { toast } from '../../parts/toast.ts'
 import { hrefOf } from '../../router.ts'
-import { actOnQueue, openQueues, queues, type QueueRow } from '../../stores/work.ts'
+import { actOnQueue, openBoard, openQueues, queues, type QueueRow } from '../../stores/work.ts'
 import { WorkNav } from './nav.ts'
 import { AskReason } from './reason.ts'
 
@@ -82,7 +82,8 @@ export function Queues (): Node {
   const waiting = rows.reduce((sum, row) => sum + waitingOf(row), 0)
   const sub = rows.length === 0 ? undefined : `${count(live)} live, ${count(waiting)} waiting.`
   return html`<${Page} title="Work" sub=${sub}
-    acts=${html`<${AsRequest} call=${{ method: 'GET', path: queues.path }} />`}>
+    acts=${html`<${AsRequest} call=${{ method: 'GET', path: queues.path }} />
+      <${Button} act=${openBoard}>Board of BullMQ<//>`}>
     <${WorkNav} at="" />
     <${Loaded} list=${queues} retry=${queues.load} lines=${12}>
       ${() => html`<${Table} label="Queues" columns=${columns} rows=${rows} idOf=${(row: QueueRow) => row.queue}
