@@ -6,6 +6,7 @@ import type { Starts } from './claims.ts'
 import type { Executor } from './execute.ts'
 import type { Share } from './partitions.ts'
 import { createGate } from './gate.ts'
+import { createLine } from './line.ts'
 import {
   LossyRetry, laneOf, lossyBackoff, lossyName, lossyStarts, type LossyDelivery, type LossyPayload
 } from './lossy.ts'
@@ -41,6 +42,7 @@ export function createConsumer (parts: Parts) {
   let { concurrency } = share
   let silentBuilds = 0
   const held = new Map<string, AbortController>()
+  const line = createLine(connection, `${prefix}:${queue}`)
   let lastStartMs = performance.now()
   // A first connection is as suspicious as one that came back.
   let reconnectedMs = performance.now()
@@ -122,6 +124,7 @@ export function createConsumer (parts: Parts) {
         resolve('done')
       }
       executor.execute(run, { lost, gate, onHandled }).then(({ isDone, cause, code }) => {
+        line.gaveBack(code)
         if (isDone) resolve(cause)
         else reject(new UnrecoverableError(`${cause} ${code}`))
       }).catch((err: unknown) => {

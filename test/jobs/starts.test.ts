@@ -1,5 +1,7 @@
 // Starts that are not for this worker: of a run that is too new for it, and of one that somebody else has.
-import t from 'tap'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { createClaimRepository } from '../../src/jobs/index.ts'
@@ -41,6 +43,23 @@ t.test('a run of a newer version goes back from an older worker, and the newer o
   t.equal(await newer.db.collection('jobs.letters').countDocuments(), 0)
 })
 
+t.test('a run that only the slower of two workers knows comes to that one', async (t) => {
+  const place = newPlace()
+  t.teardown(async () => { await dropPlace(place) })
+  const older = await rig({
+    place, groups: ['io'], declared: { jobs: [old] }, bind (app) { app.handleJob(old, async () => undefined) }
+  })
+  t.teardown(async () => { await older.close() })
+  const newer = await rig({
+    place: { ...place, redisUrl: await slowLink(t, place.redisUrl, 20) }, groups: ['io', 'keeper'],
+    declared: { jobs: [grown] }, bind (app) { app.handleJob(grown, async () => undefined) }
+  })
+  t.teardown(async () => { await newer.close() })
+  const options = { ...ws, runAt: new Date(newer.clock.ms() + 1000) }
+  const { id } = await newer.tx(async (session) => await newer.jobs.add(session, grown, { name: 'n' }, options))
+  await until('done', async () => (await runs(newer).findOne({ _id: id }))?.state === 'done', 30_000)
+})
+
 t.test('a delivery that comes again takes its run from a holder that is gone, not from one that is slow', async (t) => {
   const place = newPlace()
   const app = await rig({ place, role: 'server', declared: { jobs: [old] } })
@@ -66,3 +85,19 @@ t.test('a delivery that comes again takes its run from a holder that is gone, no
   living.add('me')
   t.equal(await starts.claim(id, 3, true), undefined, 'now it has one that lives')
 })
+
+/** The same Redis, each direction late by so much. */
+async function slowLink (t: Test, redisUrl: string, lateMs: number): Promise<string> {
+  const { hostname, port } = new URL(redisUrl)
+  const server = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    for (const [from, to] of [[near, far], [far, near]] as const) {
+      from.on('data', (bytes) => { setTimeout(() => { to.write(bytes) }, lateMs) })
+      from.on('close', () => { setTimeout(() => { to.destroy() }, lateMs) }).on('error', () => undefined)
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => { server.close() })
+  return `redis://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
