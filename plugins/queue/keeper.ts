@@ -3,6 +3,7 @@ import { queues, type Clock, type LeaseTurn, type Log, type Queue } from '../../
 import type { BatchWatch, RelayRepository } from '../../src/jobs/index.ts'
 import type { Contest } from './contest.ts'
 import type { Duty } from './duties.ts'
+import type { Holds } from './holds.ts'
 import type { Pauses } from './pauses.ts'
 import type { Recovery } from './recovery.ts'
 import type { Relay } from './relay.ts'
@@ -24,6 +25,7 @@ interface Parts {
   recovery: Recovery
   targets: Targets
   pauses: Pauses
+  holds: Holds
   /** What is looked at every ten seconds besides. */
   duties: readonly Duty[]
   view: WorkersView
@@ -62,7 +64,9 @@ function add (told: Wake, turn: Turn): void {
 
 /** The loop of the one process that has the lease of a partition: relay and reconciler. */
 export function createKeeper (parts: Parts) {
-  const { relay, contest, watch, recovery, targets, pauses, duties, view, runs, clock, isChief, wakeAll, log } = parts
+  const {
+    relay, contest, watch, recovery, targets, pauses, holds, duties, view, runs, clock, isChief, wakeAll, log
+  } = parts
   let next = quietTurn()
   let isLeading = false
   let ring: (() => void) | undefined
@@ -167,18 +171,13 @@ export function createKeeper (parts: Parts) {
       times['reconcile'] = nowMs
       await recovery.returnLost()
       await recovery.endLate()
-      await freeTargets()
+      await holds.freeStale()
       if (!isChief) return
       await freePlaces()
       await recovery.endWindows()
       await runs.holdQueues(queues.filter((queue: Queue) => view.concurrencyOf(queue) === 0), clock.now())
       for (const duty of duties) await duty()
     }
-  }
-
-  async function freeTargets (): Promise<void> {
-    const freed = await targets.freeForgotten()
-    if (freed > 0) log.warn({ freed }, 'runs were held for targets that are not on hold')
   }
 
   async function freePlaces (): Promise<void> {
@@ -188,7 +187,7 @@ export function createKeeper (parts: Parts) {
   async function eachSecond (fence: number): Promise<void> {
     lookAtWorkers = false
     const [{ gone, isChanged }] = await Promise.all([view.refresh(), loadHolds()])
-    if (isChanged) await runs.release('no_worker')
+    if (isChanged) await holds.freeAble()
     // Who came meanwhile waits for the slowest of them, not for all.
     await allEnded([relay.freeRetries(), recovery.checkEpoch(fence), ...isChief ? [mend(gone)] : []])
   }

@@ -3,12 +3,13 @@ import type { Redis } from 'ioredis'
 import {
   createBatchRepository, createBatchWatch, createCandidateRepository, createClaimRepository, createDedupeRepository,
   createLeaseRepository, createNeedRepository, createPauseRepository, createRelayRepository, createResourceRepository,
-  createShareRepository, createWorkerRepository
+  createShareRepository, createWorkerRepository, createWorkerlessRepository
 } from '../../src/jobs/index.ts'
 import { createChoice } from './choice.ts'
 import { createContest } from './contest.ts'
 import { createDelivery } from './delivery.ts'
 import { createDuties } from './duties.ts'
+import { createHolds } from './holds.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
 import type { Partitions } from './partitions.ts'
@@ -51,6 +52,8 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released,
     onEnded: app.tellEnded
   })
+  const workerless = createWorkerlessRepository(db, slots)
+  const holds = createHolds({ workerless, view, relay, targets, pauses, log })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
     jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock,
@@ -82,7 +85,7 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     log
   })
   const keeper = createKeeper({
-    relay, contest, watch, recovery, targets, pauses, duties: createDuties(app, view), view, runs, clock,
+    relay, contest, watch, recovery, targets, pauses, holds, duties: createDuties(app, view), view, runs, clock,
     // What is about workers and not about runs is done once, whatever the number of partitions.
     isChief: partition === 0,
     wakeAll: ({ queues }) => { if (queues.length > 0) wake({ queues }) },

@@ -22,6 +22,11 @@ export function createPauses (pauses: PauseRepository) {
       known = there
     },
 
+    /** Lets go of what is held for no pause. */
+    async freeForgotten (): Promise<void> {
+      await pauses.freeAllBut([...known?.values() ?? []])
+    },
+
     isPaused: (run: { queue: string, workspaceId: string }): boolean => isPausedBy(names, run)
   }
 }

@@ -191,6 +191,11 @@ export function createRelay (parts: Parts) {
     figures: () => queues.map((queue) => (
       { queue, window: choice.windowSize(queue), retryBudget: budgetOf(queue).left(clock.ms()) })),
 
+    /** Somebody else may have held retries. */
+    doubtRetries (): void {
+      for (const queue of queues) withHeldRetries.add(queue)
+    },
+
     /** Lets go of as many retries as may go now. */
     async freeRetries (): Promise<void> {
       for (const queue of withHeldRetries) {

@@ -1,4 +1,5 @@
 // Runs that wait for something: whatever becomes of it, none of them waits for ever.
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
@@ -44,6 +45,19 @@ t.test('a keeper that leads anew lets go of runs whose hold ended with the last 
   await until('the freed one is done', async () => (await rows(app).findOne({ _id: freed }))?.state === 'done', 30_000)
   t.match(await rows(app).findOne({ _id: kept }), { state: 'pending', heldBy: 'target', starts: 0 })
   t.same(called, ['back'])
+})
+
+t.test('a hold that its keeper wrote too late ends, whatever it is for', async (t) => {
+  const app = await rig({ place, groups: ['io', 'keeper'], declared, bind })
+  t.teardown(async () => { await app.close() })
+  const reasons = ['no_worker', 'paused', 'retry_budget', 'serial', 'target']
+  const runAt = new Date(app.clock.ms() + 3000)
+  const ids = await Promise.all(reasons.map(async (reason) =>
+    await add(app, `held by ${reason}`, { runAt, ...(reason === 'serial' ? { serial: 'of one' } : {}) })))
+  await sleep(2000)
+  for (const [i, _id] of ids.entries()) await rows(app).updateOne({ _id }, { $set: { heldBy: reasons[i] ?? null } })
+  const done = { _id: { $in: ids }, state: 'done' }
+  await until('all are done', async () => await rows(app).countDocuments(done) === ids.length, 30_000)
 })
 
 t.test('what waited longer than its job allows starts no more, and its letter says why', async (t) => {

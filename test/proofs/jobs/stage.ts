@@ -28,7 +28,14 @@ export const doneOf = async (app: FastifyInstance, ids: readonly string[]): Prom
 
 /** 0 lost, 0 double, 0 condemned. */
 export async function allOnce (app: FastifyInstance, ids: readonly string[], withinMs: number): Promise<void> {
-  await until('0 lost', async () => await doneOf(app, ids) === ids.length, withinMs)
+  await until('0 lost', async () => await doneOf(app, ids) === ids.length, withinMs).catch(async (error: unknown) => {
+    const left = await runs(app).aggregate([
+      { $match: { _id: { $in: [...ids] }, state: { $ne: 'done' } } },
+      { $group: { _id: { state: '$state', heldBy: '$heldBy', name: '$name', starts: '$starts' }, count: { $sum: 1 } } },
+      { $sort: { count: -1 } }, { $limit: 10 }
+    ]).toArray()
+    throw new Error(left.map(({ _id, count }) => `${count} ${JSON.stringify(_id)}`).join(', '), { cause: error })
+  })
   const single = await effectsOf(app).countDocuments({ _id: { $in: [...ids] }, count: 1 })
   must(single === ids.length, `${ids.length - single} effects are not exactly one`)
   must(await letters(app).countDocuments() === 0, 'a run was condemned')
