@@ -1,4 +1,4 @@
-import type { Db } from 'mongodb'
+import type { Db, UpdateFilter } from 'mongodb'
 import { lanes, queues } from '../../kernel/index.ts'
 import type { Bucket } from '../fair.ts'
 import { firstRank, mostOvertaken, type Holder, type ResourceRow } from '../resources.ts'
@@ -66,29 +66,36 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
       }
     },
 
-    /** Gives places back that a run took for a release. */
+    /**
+     * Gives places back that a run took for a release. The revision stays: what is about to be taken by what was free
+     * before is free still, and a busy resource would refuse most takings otherwise.
+     */
     async giveBack (names: readonly string[], { runId, release }: { runId: string, release: number }): Promise<void> {
       if (names.length === 0) return
       await rows.updateMany(
         { _id: { $in: [...names] }, holders: { $elemMatch: { runId, release } } },
-        { $pull: { holders: { runId, release } }, $inc: { rev: 1 } }, fast)
+        { $pull: { holders: { runId, release } } }, fast)
     },
 
     /** Lets those keep their places that are live for the release that took them; where others lost theirs. */
     async reconcile (now: Date, until: Date): Promise<string[]> {
       const freed: string[] = []
-      for (const { _id, holders = [], rev = 0 } of await rows.find({ 'holders.0': { $exists: true } }).toArray()) {
+      for (const { _id, holders = [] } of await rows.find({ 'holders.0': { $exists: true } }).toArray()) {
         const live = await runs.find(
           { _id: { $in: holders.map(({ runId }) => runId) }, isLive: true }, { projection: { release: 1 } }).toArray()
         const releases = new Map(live.map((run) => [run._id, run.release]))
         const isLiving = ({ runId, release }: Holder): boolean => releases.get(runId) === release
         // What was taken a moment ago is published in the next one.
         const isFresh = ({ until: end }: Holder): boolean => end.getTime() - until.getTime() > -5000
-        const kept = holders.filter((one) => isLiving(one) || (isFresh(one) && one.until > now))
-        const renewed = kept.map((one) => isLiving(one) ? { ...one, until } : one)
-        const { modifiedCount } = await rows.updateOne(
-          { _id, rev }, { $set: { holders: renewed }, $inc: { rev: 1 } }, fast)
-        if (modifiedCount === 1 && kept.length < holders.length) freed.push(_id)
+        const gone = holders.filter((one) => !isLiving(one) && !(isFresh(one) && one.until > now))
+        // One by one and not the whole list: a busy resource changes all the time.
+        await rows.updateOne({ _id }, { $set: { 'holders.$[living].until': until } }, {
+          arrayFilters: [{ 'living.runId': { $in: holders.filter(isLiving).map(({ runId }) => runId) } }], ...fast
+        })
+        if (gone.length === 0) continue
+        const $or = gone.map(({ runId, release }) => ({ runId, release }))
+        await rows.updateOne({ _id }, { $pull: { holders: { $or } } } as unknown as UpdateFilter<ResourceRow>, fast)
+        freed.push(_id)
       }
       return freed
     },
