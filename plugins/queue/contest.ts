@@ -107,9 +107,11 @@ export function createContest ({ resources, declared, clock }: Parts) {
       const { winners, losers, overtaken, buckets } = allot(entrants, states, now)
       const got = await take(winners, states, buckets)
       for (const { _id, names } of got) if (names.length > 0) taken.set(_id, names)
-      await resources.lose(
-        losers.map(({ run, reason }) => ({ id: run._id, reason: run.names.length === 0 ? forAll : reason })),
-        new Set(overtaken.map(({ _id }) => _id)))
+      const passedOver = new Set(overtaken.map(({ _id }) => _id))
+      const said = losers.map(({ run, reason }) => ({ run, reason: run.names.length === 0 ? forAll : reason }))
+      // Most of them wait for the same as before.
+      const news = said.filter(({ run, reason }) => run.candidate.heldBy !== reason || passedOver.has(run._id))
+      await resources.lose(news.map(({ run, reason }) => ({ id: run._id, reason })), passedOver)
       for (const { run } of losers) wait(run)
       return { winners: [...runs.filter(isPlain), ...got.map(({ candidate }) => candidate)], taken }
     },

@@ -19,9 +19,10 @@ export const collections: readonly CollectionDefinition[] = [
         keys: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1, _id: 1, slot: 1 },
         partialFilterExpression: pending
       },
+      // Held by what first: those that were just let go, or wait for a target, are not read on the way.
       {
         name: 'contest',
-        keys: { resources: 1, rank: 1, slotAt: 1, _id: 1 },
+        keys: { resources: 1, heldBy: 1, rank: 1, slotAt: 1, _id: 1 },
         partialFilterExpression: { state: 'pending', resources: { $exists: true } }
       },
       { name: 'needs', keys: { needs: 1 }, partialFilterExpression: { state: 'blocked' } },
@@ -63,7 +64,7 @@ export const collections: readonly CollectionDefinition[] = [
       { name: 'worker', keys: { worker: 1 }, partialFilterExpression: { state: 'running' } },
       {
         name: 'target',
-        keys: { target: 1, rank: 1, slotAt: 1, _id: 1 },
+        keys: { target: 1, heldBy: 1, rank: 1, slotAt: 1, _id: 1 },
         partialFilterExpression: { state: 'pending', target: { $exists: true } }
       },
       // Which targets hold runs up, however many runs each of them holds.

@@ -28,7 +28,7 @@ const declared = { jobs: [count, queueUp, fail, call, walk], events: [moved, sai
 const ws = 'w1'
 const candidate = {
   workspaceId: ws, name: count.name, v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0,
-  attempt: 0, cost: 1, runAt: new Date(0)
+  attempt: 0, cost: 1, runAt: new Date(0), heldBy: null
 }
 let seen: Array<{ what: string, n: number, group?: string | undefined, at: number }> = []
 const live = new Set<string>()

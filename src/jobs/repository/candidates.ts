@@ -4,11 +4,11 @@ import type { RunRow } from '../run.ts'
 
 export type Candidate = Pick<RunRow,
   '_id' | 'workspaceId' | 'name' | 'v' | 'queue' | 'lane' | 'cost' | 'serial' | 'seq' | 'target' | 'resources' |
-  'rank' | 'slotAt' | 'overtaken' | 'cause' | 'runAt' | 'release' | 'attempt' | 'deadlineAt' | 'starts'>
+  'rank' | 'slotAt' | 'overtaken' | 'cause' | 'runAt' | 'release' | 'attempt' | 'deadlineAt' | 'starts' | 'heldBy'>
 
 export const shownOfCandidate = {
   workspaceId: 1, name: 1, v: 1, queue: 1, lane: 1, cost: 1, serial: 1, seq: 1, target: 1, resources: 1, rank: 1,
-  slotAt: 1, overtaken: 1, cause: 1, runAt: 1, release: 1, attempt: 1, deadlineAt: 1, starts: 1
+  slotAt: 1, overtaken: 1, cause: 1, runAt: 1, release: 1, attempt: 1, deadlineAt: 1, starts: 1, heldBy: 1
 } as const
 
 /** What is asked of a lane of a queue. */

@@ -13,7 +13,8 @@ import { addEffects, allOnce, doneOf, must, runs, stage, ws, type Row } from './
 
 /** What a relay knows of a run of these that nobody touched. */
 const plain = {
-  v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0, attempt: 0, cost: 1, runAt: new Date(0)
+  v: 1, queue: 'fast' as const, lane: 'default' as const, release: 0, starts: 0, attempt: 0, cost: 1, heldBy: null,
+  runAt: new Date(0)
 }
 
 interface Round { isElsewhere: boolean, inCommit: boolean, worstMs: number, crashed: number }
