@@ -72,7 +72,7 @@ export function createLeases ({ leases, by, holder, isGone, log }: Parts) {
       await sleep(renewMs, undefined, { signal: lost.signal }).catch(() => undefined)
       if (lost.signal.aborted) return
       const sentMs = performance.now()
-      const deadline = setTimeout(() => { lost.abort() }, sureUntilMs - sentMs)
+      const deadline = setTimeout(() => { lost.abort() }, Math.max(0, sureUntilMs - sentMs))
       const isOurs = await leases.renew(name, by, fence).catch(() => undefined)
       clearTimeout(deadline)
       if (isOurs === true) sureUntilMs = sentMs + safeMs

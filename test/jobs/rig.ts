@@ -95,3 +95,10 @@ export async function until (
   }
   return performance.now() - sinceMs
 }
+
+/** What a hundred of these take one after the other, in ms, by the first twenty. */
+export async function rowMs (one: (n: number) => Promise<unknown>): Promise<number> {
+  const sinceMs = performance.now()
+  for (let n = 0; n < 20; n++) await one(n)
+  return 5 * (performance.now() - sinceMs)
+}
