@@ -1,7 +1,7 @@
 // The page of operators: queues as they move, one run told, a dead letter replayed, a schedule explained.
 import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { proveBackup, startDailyReports } from '../../src/jobs/index.ts'
+import { proveBackup, startDailyReports, type WorkerRow } from '../../src/jobs/index.ts'
 import { uuidv7, type Actor, type AddOptions } from '../../src/kernel/index.ts'
 import { openStage, overhangOf, password, signUp, until, violationsOf, type Stage } from './stage.ts'
 
@@ -132,9 +132,9 @@ t.test('work flows before the eyes of an operator, and what does not says why', 
     await app.capacity.setShare(workspaceId, { maxLive: 1 })
     // At work for as long as this takes, with a worker that lives as long.
     const now = app.clock.now()
-    await app.db.collection<{ _id: string }>('jobs.workers').insertOne({
-      ...{ _id: 'theirs', host: 'elsewhere', pid: 1, startedAt: now, codeVersion: '0', queues: {}, handles: [] },
-      ...{ rssBytes: 0, lagMs: 0, seenAt: new Date(now.getTime() + 3_600_000) }
+    await app.db.collection<WorkerRow>('jobs.workers').insertOne({
+      _id: 'theirs', host: 'elsewhere', pid: 1, startedAt: now.getTime(), codeVersion: '0', queues: {}, handles: [],
+      rssBytes: 0, lagMs: 0, seenAt: new Date(now.getTime() + 3_600_000)
     })
     const runs = app.db.collection<{ _id: string, state: string }>('jobs.runs')
     await runs.updateOne({ _id: live }, {

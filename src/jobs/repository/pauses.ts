@@ -17,6 +17,8 @@ export interface Standing { queue: Queue, lane: Lane, count: number, oldest: Dat
 const fast = { writeConcern: { w: 1 } } as const
 const most = 10_000
 
+const isWhole = ({ workspaceId }: Pause): boolean => workspaceId === null
+
 export type PauseRepository = ReturnType<typeof createPauseRepository>
 
 /** Paused queues, and how the queues stand. */
@@ -50,11 +52,13 @@ export function createPauseRepository (db: Db) {
         { $set: { state: 'pending', isLive: false, heldBy: 'paused' } }, fast)
     },
 
-    /** Lets go of what is held for a pause that is over. */
+    /** Lets go of what is held for a pause that is over; what waits in a queue that stands still is not read. */
     async freeAllBut (pauses: readonly Pause[]): Promise<void> {
+      const [still, partly] = [pauses.filter(isWhole), pauses.filter((pause) => !isWhole(pause))]
+      const others = queues.filter((queue) => !still.some((pause) => pause.queue === queue))
       await runs.updateMany({
-        state: 'pending', queue: { $in: [...queues] }, lane, heldBy: 'paused',
-        ...(pauses.length === 0 ? {} : { $nor: pauses.map(heldBy) })
+        state: 'pending', queue: { $in: others }, lane, heldBy: 'paused',
+        ...(partly.length === 0 ? {} : { $nor: partly.map(heldBy) })
       }, { $set: { heldBy: null } }, fast)
     },
 

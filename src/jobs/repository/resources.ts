@@ -1,4 +1,4 @@
-import type { Db, UpdateFilter } from 'mongodb'
+import type { Db } from 'mongodb'
 import { lanes, queues } from '../../kernel/index.ts'
 import type { Bucket } from '../fair.ts'
 import { firstRank, mostOvertaken, type Holder, type ResourceRow } from '../resources.ts'
@@ -88,14 +88,12 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
         // What was taken a moment ago is published in the next one.
         const isFresh = ({ until: end }: Holder): boolean => end.getTime() - until.getTime() > -5000
         const gone = holders.filter((one) => !isLiving(one) && !(isFresh(one) && one.until > now))
-        // One by one and not the whole list: a busy resource changes all the time.
-        await rows.updateOne({ _id }, { $set: { 'holders.$[living].until': until } }, {
-          arrayFilters: [{ 'living.runId': { $in: holders.filter(isLiving).map(({ runId }) => runId) } }], ...fast
-        })
-        if (gone.length === 0) continue
-        const $or = gone.map(({ runId, release }) => ({ runId, release }))
-        await rows.updateOne({ _id }, { $pull: { holders: { $or } } } as unknown as UpdateFilter<ResourceRow>, fast)
-        freed.push(_id)
+        // In place and not the whole list as it was read: a busy resource changes all the time.
+        const staying = { $filter: { input: '$holders', as: 'one', cond: { $not: isOneOf(gone) } } }
+        const renewed = { $cond: [isOneOf(holders.filter(isLiving)), { $mergeObjects: ['$$one', { until }] }, '$$one'] }
+        const $map = { input: staying, as: 'one', in: renewed }
+        await rows.updateOne({ _id }, [{ $set: { holders: { $map } } }], fast)
+        if (gone.length > 0) freed.push(_id)
       }
       return freed
     },
@@ -157,3 +155,9 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
 
 const plusOne = { $add: [{ $ifNull: ['$overtaken', 0] }, 1] }
 const isEnough = { $gte: [plusOne, mostOvertaken] }
+
+/** Whether a holder, `$$one`, has its place for a release that one of these has it for. */
+function isOneOf (some: readonly Holder[]) {
+  const pairs = some.map(({ runId, release }) => ({ runId, release }))
+  return { $in: [{ runId: '$$one.runId', release: '$$one.release' }, { $literal: pairs }] }
+}

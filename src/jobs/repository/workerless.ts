@@ -3,7 +3,7 @@ import { lanes, type Queue } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
 
 /** What a worker has to know to do a run. */
-export type Kind = Pick<RunRow, 'queue' | 'name' | 'v'>
+type Kind = Pick<RunRow, 'queue' | 'name' | 'v'>
 
 /** Runs of the slots that are held until a worker is there which knows them (P). */
 export function createWorkerlessRepository (db: Db, slots?: readonly number[]) {
