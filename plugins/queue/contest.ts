@@ -18,6 +18,8 @@ interface Settled { winners: Candidate[], taken: Map<string, readonly string[]> 
 /** So long a place is kept without a keeper that looks whether its run is still live. */
 const heldMs = 120_000
 const mostContestants = 50
+/** A look at the store for whom a keeper forgot reads up to 10,000 runs. */
+const lookMs = 5000
 /** Why a run of a schedule waits that needs nothing but the end of a blackout of everything. */
 const forAll = 'global_blackout'
 
@@ -26,9 +28,15 @@ export function createContest ({ resources, declared, clock }: Parts) {
   let rows = new Map<string, ResourceRow>()
   /** Resources that somebody waits for, with the queues of who does, as far as this keeper knows. */
   let wanted = new Map<string, Set<string>>()
+  let lookedMs = -Infinity
 
   async function load (): Promise<void> {
     rows = new Map((await resources.all()).map((row) => [row._id, row]))
+  }
+
+  async function look (): Promise<void> {
+    lookedMs = performance.now()
+    wanted = new Map((await resources.wanted()).map(({ name, queues }) => [name, new Set(queues)]))
   }
 
   function statesOf (entrants: readonly Entrant[]): Map<string, ResourceState> {
@@ -81,17 +89,18 @@ export function createContest ({ resources, declared, clock }: Parts) {
   }
 
   return {
-    /** Those who wait for a resource that has a free place now; `isPoll`: looks at the store for whom it forgot. */
+    /** Those who wait for a resource that has a free place now; `isPoll`: may look at the store for whom it forgot. */
     async waiting (isPoll: boolean): Promise<Candidate[]> {
-      if (isPoll) {
-        wanted = new Map()
-        for (const { name, queues } of await resources.wanted()) wanted.set(name, new Set(queues))
-      }
+      if (isPoll && performance.now() - lookedMs >= lookMs) await look()
       if (wanted.size === 0) return []
       await load()
       const now = clock.now()
       const free = [...wanted.keys()].filter((name) => isFree(name, now))
-      const found = await Promise.all(free.map(async (name) => await resources.contestants(name, mostContestants)))
+      const found = await Promise.all(free.map(async (name) => {
+        const waiting = await resources.contestants(name, mostContestants)
+        if (waiting.length === 0) wanted.delete(name)
+        return waiting
+      }))
       return [...new Map(found.flat().map((run) => [run._id, run])).values()]
     },
 

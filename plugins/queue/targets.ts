@@ -8,7 +8,7 @@ export function createTargets (
   { workers, runs, clock }: { workers: WorkerRepository, runs: RelayRepository, clock: Clock }
 ) {
   const holds = new Map<string, { untilMs: number, isProbe: boolean }>()
-  /** Targets whose hold is over, and the one run that goes first. */
+  /** Targets whose hold is over, and the one run that goes first; the others are held, also those that are due. */
   const probes = new Map<string, { untilMs: number, runId?: string }>()
 
   async function free (target: string): Promise<void> {
@@ -33,8 +33,9 @@ export function createTargets (
         await workers.unhold(target, new Date(untilMs))
         if (!isProbe) await free(target)
         else {
-          probes.set(target, { untilMs: nowMs + probeMs })
-          await runs.freeTarget(target)
+          // Where nobody is held, whoever comes first.
+          const runId = await runs.freeTarget(target)
+          probes.set(target, { untilMs: nowMs + probeMs, ...(runId !== undefined && { runId }) })
         }
       }
       for (const [target, { untilMs }] of probes) if (untilMs <= nowMs) await free(target)

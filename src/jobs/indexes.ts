@@ -67,8 +67,12 @@ export const collections: readonly CollectionDefinition[] = [
         keys: { target: 1, heldBy: 1, rank: 1, slotAt: 1, _id: 1 },
         partialFilterExpression: { state: 'pending', target: { $exists: true } }
       },
-      // Which targets hold runs up, however many runs each of them holds.
-      { name: heldTarget, keys: { target: 1 }, partialFilterExpression: { state: 'pending', heldBy: 'target' } },
+      // Which targets hold runs up, however many runs each of them holds, and who of them tried the least.
+      {
+        name: heldTarget,
+        keys: { target: 1, attempt: 1, _id: 1 },
+        partialFilterExpression: { state: 'pending', heldBy: 'target' }
+      },
       // Ids rise with the time of creation: a list of a workspace, newest first, is this index read backwards.
       { name: 'created', keys: { workspaceId: 1, _id: 1 } },
       { name: 'dead', keys: { workspaceId: 1, name: 1, _id: 1 }, partialFilterExpression: { state: 'dead' } },

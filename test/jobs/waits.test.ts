@@ -14,12 +14,19 @@ const call = defineJob({ name: 'test.call-out', queue: 'webhook', data: Aimed, t
 const write = defineJob({
   name: 'test.write-letter', queue: 'mail', data: Aimed, policy: { maxAgeMs: 60_000 }
 })
-const declared = { jobs: [call, write] }
+const Tried = Type.Object({ who: Type.String({ maxLength: 20 }) }, { additionalProperties: false })
+const tryOut = defineJob({ name: 'test.try-out', queue: 'webhook', data: Tried, target: () => 'ill' })
+const declared = { jobs: [call, write, tryOut] }
 const called: string[] = []
+const tried: string[] = []
 
 function bind (app: FastifyInstance): void {
   app.handleJob(call, async ({ run }) => { called.push(run.data.at) })
   app.handleJob(write, async ({ run }) => { called.push(run.data.at) })
+  app.handleJob(tryOut, async ({ run }) => {
+    tried.push(run.data.who)
+    await sleep(300)
+  })
 }
 
 const rows = (app: FastifyInstance) => app.db.collection<Row>('jobs.runs')
@@ -45,6 +52,26 @@ t.test('a keeper that leads anew lets go of runs whose hold ended with the last 
   await until('the freed one is done', async () => (await rows(app).findOne({ _id: freed }))?.state === 'done', 30_000)
   t.match(await rows(app).findOne({ _id: kept }), { state: 'pending', heldBy: 'target', starts: 0 })
   t.same(called, ['back'])
+})
+
+t.test('a target that may be well again is tried by who tried the least, and by nobody else', async (t) => {
+  const app = await rig({ place, role: 'server', declared })
+  t.teardown(async () => { await app.close() })
+  const endsAt = new Date(app.clock.ms() + 4000)
+  const [tired, due] = await Promise.all([{ who: 'tired' }, { who: 'due' }, { who: 'fresh' }].map(async (data) =>
+    await app.tx(async (session) => (await app.jobs.add(session, tryOut, data, { workspaceId: 'w1' })).id)))
+  const all = { name: tryOut.name }
+  await rows(app).updateMany(all, { $set: { heldBy: 'target' } })
+  await rows(app).updateOne({ _id: tired }, { $set: { attempt: 3 } })
+  // Its own wait ends with the hold, and nothing else keeps it.
+  await rows(app).updateOne({ _id: due }, { $set: { attempt: 2, heldBy: null, runAt: endsAt } })
+  await createWorkerRepository(app.db).hold('ill', endsAt, true)
+  const worker = await rig({ place, groups: ['io', 'keeper'], declared, bind })
+  t.teardown(async () => { await worker.close() })
+  await until('one is tried', () => tried.length > 0)
+  t.same(tried, ['fresh'])
+  await until('all are done', async () => await rows(app).countDocuments({ ...all, state: 'done' }) === 3)
+  t.equal(tried.length, 3)
 })
 
 t.test('a hold that its keeper wrote too late ends, whatever it is for', async (t) => {

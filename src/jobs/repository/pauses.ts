@@ -63,20 +63,27 @@ export function createPauseRepository (db: Db) {
     },
 
     /**
-     * Pending runs of each lane and since when the oldest is due, of the first 10,000 that the index names; those that
-     * have some, in one round trip.
+     * Pending runs of each lane, of which 10,000 are counted, and since when the oldest is due of those with which the
+     * index begins in each workspace: what nothing holds comes first. Lanes that have some.
      */
     async standings (of: readonly Queue[]): Promise<Standing[]> {
       const [first, ...others] = of.flatMap((queue) => lanes.map((lane) => [
         { $match: { state: 'pending', queue, lane } },
-        { $limit: most },
-        { $group: { _id: null, count: { $sum: 1 }, oldest: { $min: '$runAt' } } },
+        { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
+        { $group: { _id: '$workspaceId', runAt: { $first: '$runAt' } } },
+        { $group: { _id: null, oldest: { $min: '$runAt' } } },
         { $set: { queue, lane } }
       ]))
       if (first === undefined) return []
-      return await runs.aggregate<Standing>([
+      const found = await runs.aggregate<Omit<Standing, 'count'>>([
         ...first, ...others.map((pipeline) => ({ $unionWith: { coll: runs.collectionName, pipeline } }))
       ]).toArray()
+      return await Promise.all(found.map(async ({ queue, lane, oldest }) => {
+        const count = { count: runs.collectionName, query: { state: 'pending', queue, lane }, hint: 'waiting' }
+        // The command counts in the index without looking at what it counts: a tenth of what an aggregate takes.
+        const { n } = await db.command({ ...count, limit: most })
+        return { queue, lane, oldest, count: n as number }
+      }))
     }
   }
 }

@@ -73,9 +73,15 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       return freed?.queue
     },
 
-    /** Lets go of one run of a held target, to see whether it answers again. */
-    async freeTarget (target: string): Promise<void> {
-      await rows.updateOne({ state: 'pending', heldBy: 'target', target }, { $set: { heldBy: null } }, fast)
+    /**
+     * Lets go of one run of a held target, to see whether it answers again; its id. Who tried the least goes: a try that
+     * fails is an attempt, and a long outage must not cost one run all that it has.
+     */
+    async freeTarget (target: string): Promise<string | undefined> {
+      const freed = await rows.findOneAndUpdate(
+        { state: 'pending', heldBy: 'target', target }, { $set: { heldBy: null } },
+        { sort: { attempt: 1, _id: 1 }, hint: heldTarget, projection: { _id: 1 }, ...fast })
+      return freed?._id
     },
 
     /** Serials with a run that is held for a serial nobody has any more: what a lost message leaves behind. */
