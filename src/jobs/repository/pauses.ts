@@ -80,7 +80,7 @@ export function createPauseRepository (db: Db) {
       ]).toArray()
       return await Promise.all(found.map(async ({ queue, lane, oldest }) => {
         const count = { count: runs.collectionName, query: { state: 'pending', queue, lane }, hint: 'waiting' }
-        // The command counts in the index without looking at what it counts: a tenth of what an aggregate takes.
+        // The command counts in the index without looking at what it counts: a third of what an aggregate takes.
         const { n } = await db.command({ ...count, limit: most })
         return { queue, lane, oldest, count: n as number }
       }))
