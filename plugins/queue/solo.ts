@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { RunAborted, type StartKey } from '../../src/jobs/index.ts'
 import type { Log } from '../../src/kernel/index.ts'
 import type { Ended } from './outcomes.ts'
@@ -12,6 +13,8 @@ const mostWaiting = 4
 const bootMs = 60_000
 const lookMs = 500
 const pageBytes = 4096
+/** Its boot, and what it may eat, take turns behind the workers. */
+const nice = 10
 
 export type ToChild = { say: 'start', key: StartKey } | { say: 'abort', reason: RunAborted['reason'] }
 export type FromChild = { say: 'ready' } | { say: 'beat' } | { say: 'ended', ended: Ended }
@@ -40,10 +43,12 @@ export function createSolo ({ own, memoryMb, loopMs, log }: Parts) {
 
   function launch (): ChildProcess {
     const { file, args = [] } = own
-    return fork(file, [...args, '--solo'], {
+    const child = fork(file, [...args, '--solo'], {
       execArgv: [...process.execArgv, `--max-old-space-size=${memoryMb}`],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc']
     })
+    yieldToOthers(child)
+    return child
   }
 
   async function place (signal: AbortSignal): Promise<boolean> {
@@ -88,6 +93,15 @@ export function createSolo ({ own, memoryMb, loopMs, log }: Parts) {
 }
 
 export type Solo = ReturnType<typeof createSolo>
+
+/** At once: the threads that collect garbage for it are not born yet, and have the priority of who bears them. */
+function yieldToOthers ({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) setPriority(pid, nice)
+  } catch {
+    // It is gone already, and its end says so; or its worker comes last as well.
+  }
+}
 
 /** Follows a child to its end, and makes that come where it does not. */
 async function watch (

@@ -74,8 +74,8 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
     },
 
     /**
-     * Lets go of one run of a held target, to see whether it answers again; its id. Who tried the least goes: a try that
-     * fails is an attempt, and a long outage must not cost one run all that it has.
+     * Lets go of one run of a held target, to see whether it answers again; its id. Who tried the least goes: a try
+     * that fails is an attempt, and a long outage must not cost one run all that it has.
      */
     async freeTarget (target: string): Promise<string | undefined> {
       const freed = await rows.findOneAndUpdate(
