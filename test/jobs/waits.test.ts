@@ -58,8 +58,8 @@ t.test('a target that may be well again is tried by who tried the least, and by 
   const app = await rig({ place, role: 'server', declared })
   t.teardown(async () => { await app.close() })
   const endsAt = new Date(app.clock.ms() + 4000)
-  const [tired = '', due = ''] = await Promise.all([{ who: 'tired' }, { who: 'due' }, { who: 'fresh' }].map(async (data) =>
-    await app.tx(async (session) => (await app.jobs.add(session, tryOut, data, { workspaceId: 'w1' })).id)))
+  const [tired = '', due = ''] = await Promise.all(['tired', 'due', 'fresh'].map(async (who) =>
+    await app.tx(async (session) => (await app.jobs.add(session, tryOut, { who }, { workspaceId: 'w1' })).id)))
   const all = { name: tryOut.name }
   await rows(app).updateMany(all, { $set: { heldBy: 'target' } })
   await rows(app).updateOne({ _id: tired }, { $set: { attempt: 3 } })

@@ -80,7 +80,7 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
     async freeTarget (target: string): Promise<string | undefined> {
       const freed = await rows.findOneAndUpdate(
         { state: 'pending', heldBy: 'target', target }, { $set: { heldBy: null } },
-        { sort: { attempt: 1, _id: 1 }, hint: heldTarget, projection: { _id: 1 }, ...fast })
+        { sort: { attempt: 1, _id: 1 }, projection: { _id: 1 }, ...fast })
       return freed?._id
     },
 
