@@ -60,6 +60,14 @@ function total (rows: readonly Json[], field: string): number {
   return rows.reduce((sum, row) => sum + row[field], 0)
 }
 
+async function syncOnce (job: Job, isFull: boolean): Promise<void> {
+  const path = `/v1/social/accounts/${job.accountId}/sync`
+  const { status, headers } = await job.a.call('POST', path, isFull ? { isFull } : {})
+  job.must(status === 202, `a sync is accepted, not ${status}`)
+  await until('the end of the sync', 60_000, async () =>
+    (await job.a.ask('GET', headers.get('location') ?? '')).state === 'succeeded')
+}
+
 /** A sync that must find nothing new: no write to the posts, no event, by a change stream of our own. */
 async function quietSync (
   job: Job, { isFull, requests }: { isFull: boolean, requests: number }
@@ -80,11 +88,14 @@ async function quietSync (
   })
   const before = await countsOf(job)
   const began = Date.now()
-  const path = `/v1/social/accounts/${job.accountId}/sync`
-  const { status, headers } = await job.a.call('POST', path, isFull ? { isFull } : {})
-  job.must(status === 202, `a sync is accepted, not ${status}`)
-  await until('the end of the sync', 60_000, async () =>
-    (await job.a.ask('GET', headers.get('location') ?? '')).state === 'succeeded')
+  try {
+    await syncOnce(job, isFull)
+  } catch (error) {
+    // An open stream would tell nobody that the store is gone.
+    await stream.close()
+    await client.close()
+    throw error
+  }
   const tookMs = Date.now() - began
   const after = await countsOf(job)
   const asked = after.listRequests - before.listRequests
