@@ -35,8 +35,8 @@ export function createContest ({ resources, declared, clock }: Parts) {
   }
 
   async function look (): Promise<void> {
-    lookedMs = performance.now()
     wanted = new Map((await resources.wanted()).map(({ name, queues }) => [name, new Set(queues)]))
+    lookedMs = performance.now()
   }
 
   function statesOf (entrants: readonly Entrant[]): Map<string, ResourceState> {
