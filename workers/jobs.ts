@@ -7,7 +7,7 @@ import {
 const jobs: FastifyPluginAsync = async (app) => {
   app.handleJob(replayLetters, async (ctx) => await app.letters.carry(ctx))
   app.handleJob(replayEvents, async (ctx) => await app.eventLog.carry(ctx))
-  app.handleJob(endCancelled, async (ctx) => await app.runControl.endMarked(ctx))
+  app.handleJob(endCancelled, async (ctx) => await app.runControl.sweep(ctx))
   app.handleJob(clearRecords, async (ctx) => await app.clearing.run(ctx))
   app.handleJob(backUpDatabase, app.backups.backUp)
   app.handleJob(proveBackup, app.backups.prove)

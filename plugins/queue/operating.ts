@@ -1,12 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import {
-  createBatchRepository, createControlRepository, createEventPages, createEventService, createLetterRepository,
-  createLetterService, createLimits, createNeedRepository, createOperations, createPauseRepository, createQueueControl,
-  createRelayRepository, createRuleRepository, createRuleService, createRunControl, createRunRepository,
-  createShareRepository, createSubscriberDuty, createSubscriberRepository, createWorkerRepository, endCancelled,
-  groupOpened, replayEvents, replayLetters, schemas,
-  type EventService, type LetterService, type Operations, type QueueControl, type RuleService, type RunControl,
-  type SubscriberDuty
+  createBatchRepository, createCancelOrderRepository, createControlRepository, createEventPages, createEventService,
+  createLetterRepository, createLetterService, createLimits, createNeedRepository, createOperations,
+  createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository, createRuleService,
+  createRunControl, createRunRepository, createShareRepository, createSubscriberDuty, createSubscriberRepository,
+  createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, schemas, type EventService,
+  type LetterService, type Operations, type QueueControl, type RuleService, type RunControl, type SubscriberDuty
 } from '../../src/jobs/index.ts'
 import { queues, runDead } from '../../src/kernel/index.ts'
 import { tellCancelled } from './control.ts'
@@ -39,6 +38,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   })
   const control = createRunControl({
     runs: createControlRepository(db),
+    orders: createCancelOrderRepository(db),
     statesOf: createNeedRepository(db).statesOf,
     limitOf: createLimits({ shares: createShareRepository(db), clock }),
     jobs,

@@ -56,18 +56,18 @@ export {
   type Contestant, type Known, type ResourceRow, type ResourceState
 } from './resources.ts'
 export {
-  createBackupRepository, createBatchRepository, createCanaryRepository, createCandidateRepository,
-  createClaimCheckRepository, createClaimRepository, createClearingRepository, createControlRepository,
-  createDedupeRepository, createDumpRepository, createEventPages, createEventRepository, createLeaseRepository,
-  createLetterRepository, createLoadRepository, createNeedRepository, createPauseRepository, createPoisonRepository,
-  createProjectionRepository, createRelayRepository, createReportRepository, createResourceRepository,
-  createRestoreRepository, createRuleRepository, createRunRepository, createScheduleRepository, createShareRepository,
-  createSlotRepository, createSubscriberRepository, createWorkerRepository, createWorkerlessRepository, type Ask,
-  type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
-  type LeaseRepository, type EndedRun, type Letter, type LoadRepository, type NeedRepository, type Outcome, type Pause,
-  type PauseRepository, type RelayRepository, type ResourceRepository, type RunRepository, type ScheduleRepository,
-  type Share, type ShareRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow,
-  type WorkerlessRepository
+  createBackupRepository, createBatchRepository, createCanaryRepository, createCancelOrderRepository,
+  createCandidateRepository, createClaimCheckRepository, createClaimRepository, createClearingRepository,
+  createControlRepository, createDedupeRepository, createDumpRepository, createEventPages, createEventRepository,
+  createLeaseRepository, createLetterRepository, createLoadRepository, createNeedRepository, createPauseRepository,
+  createPoisonRepository, createProjectionRepository, createRelayRepository, createReportRepository,
+  createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository,
+  createScheduleRepository, createShareRepository, createSlotRepository, createSubscriberRepository,
+  createWorkerRepository, createWorkerlessRepository, type Ask, type Candidate, type CandidateRepository,
+  type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type EndedRun, type Letter,
+  type LoadRepository, type NeedRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
+  type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
+  type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow, type WorkerlessRepository
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'

@@ -114,6 +114,7 @@ export const collections: readonly CollectionDefinition[] = [
   { name: 'jobs.groups', indexes: [{ name: 'opened', keys: { openedAt: 1 }, expireAfterSeconds: 90 * 86_400 }] },
   { name: 'jobs.rules', indexes: [{ name: 'owner', keys: { workspaceId: 1 } }] },
   { name: 'jobs.pauses', indexes: [] },
+  { name: 'jobs.cancel_orders', indexes: [] },
   { name: 'jobs.claim_checks', indexes: [{ name: 'kept', keys: { keepUntil: 1 } }] },
   {
     name: 'jobs.subscribers',

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { defineJob, lanes } from '../kernel/index.ts'
 import { At, OneOf } from '../kernel/schemas.ts'
-import { LetterFilterSchema, WaitingFilterSchema, rates } from './schemas.ts'
+import { LetterFilterSchema, rates } from './schemas.ts'
 
 const Scope = Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 1 }))
 
@@ -15,11 +15,11 @@ export const replayLetters = defineJob({
   }, { additionalProperties: false })
 })
 
-/** Ends the waiting runs of a great cancel, which are kept from starting already. */
+/** Ends the waiting runs of an order to cancel, which are kept from starting already. */
 export const endCancelled = defineJob({
   name: 'jobs.end-cancelled',
   queue: 'upkeep',
-  data: Type.Object({ scope: Scope, filter: WaitingFilterSchema }, { additionalProperties: false })
+  data: Type.Object({ order: Type.String({ maxLength: 64 }) }, { additionalProperties: false })
 })
 
 /** Has one subscriber hear events of the log once more. */

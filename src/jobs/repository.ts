@@ -12,7 +12,10 @@ export {
 export {
   createCandidateRepository, type Ask, type Candidate, type CandidateRepository
 } from './repository/candidates.ts'
-export { createControlRepository, type ControlRepository, type ListedRun, type Reorder } from './repository/control.ts'
+export { createCancelOrderRepository, type CancelOrderRepository } from './repository/cancel-orders.ts'
+export {
+  createControlRepository, mostEnded, type ControlRepository, type ListedRun, type Reorder
+} from './repository/control.ts'
 export { createDedupeRepository, type DedupeRepository } from './repository/dedupes.ts'
 export { createEventPages, type EventPages } from './repository/event-pages.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'

@@ -1,17 +1,23 @@
 import {
-  isOver, type Actor, type Clock, type JobContext, type JobSender, type Lane, type Registry, type RunState, type Tx
+  isOver, uuidv7, type Actor, type Clock, type JobContext, type JobSender, type Lane, type Registry, type RunState,
+  type Tx
 } from '../kernel/index.ts'
-import { scopeOf } from './access.ts'
+import { scopeOf, type Scope } from './access.ts'
+import { cancelOf, youngMs, type CancelOrder } from './cancel-order.ts'
 import { JobsError } from './errors.ts'
 import { endCancelled } from './jobs.ts'
+import { idFloor } from './keys.ts'
 import type { LimitHold } from './limits.ts'
 import { presentRun, presentRunDetail } from './present.ts'
-import type { ControlRepository, ListedRun, NeedRepository, Reorder } from './repository.ts'
-import type { Cancel } from './run.ts'
+import {
+  mostEnded, type CancelOrderRepository, type ControlRepository, type ListedRun, type NeedRepository, type Reorder
+} from './repository.ts'
+import { mostTold, type Cancel } from './run.ts'
 import type { CancelMany, ReorderMany, RunDetail, RunOut, RunPatch, RunQuery, WaitingFilter } from './schemas.ts'
 
 interface Collaborators {
   runs: ControlRepository
+  orders: CancelOrderRepository
   /** How runs stand that another one needs. */
   statesOf: NeedRepository['statesOf']
   /** Which limit of its workspace keeps a run back. */
@@ -36,7 +42,7 @@ const tries = 5
 
 /** What operators see and do of runs (`jobs.md` 3.3). */
 export function createRunControl (parts: Collaborators) {
-  const { runs, statesOf, limitOf, jobs, known, tx, clock, tellWorkers, onMoved, onManyMoved, onEnded } = parts
+  const { runs, orders, statesOf, limitOf, jobs, known, tx, clock, tellWorkers, onMoved, onManyMoved, onEnded } = parts
 
   async function runOf (actor: Actor, id: string): Promise<ListedRun> {
     const run = await runs.find(scopeOf(actor), id)
@@ -45,12 +51,28 @@ export function createRunControl (parts: Collaborators) {
   }
 
   async function detailOf (run: ListedRun): Promise<RunDetail> {
-    const [needs, limit] = await Promise.all([statesOf(run.workspaceId, run.needs ?? []), limitOf(run)])
-    return presentRunDetail(run, { hides: known.jobs.get(run.name)?.redact, needs, limit })
+    const [needs, limit, standing] = await Promise.all([
+      statesOf(run.workspaceId, run.needs ?? []), limitOf(run), orders.list()
+    ])
+    const cancel = cancelOf(run, standing)
+    const shown = { ...run, ...(cancel && { cancel }) }
+    return presentRunDetail(shown, { hides: known.jobs.get(run.name)?.redact, needs, limit })
   }
 
-  function cancelOf (actor: Actor, reason: string): Cancel {
+  function cancelBy (actor: Actor, reason: string): Cancel {
     return { reason, by: actor.id, at: clock.now() }
+  }
+
+  /** Has an order stand, and a run that ends what is of it. */
+  async function place (scope: Scope, filter: WaitingFilter, cancel: Cancel): Promise<CancelOrder> {
+    const before = idFloor(cancel.at.getTime() - youngMs)
+    const _id = uuidv7(cancel.at.getTime())
+    const order = { _id, ...(scope === undefined ? {} : { scope: [...scope] }), filter, before, cancel }
+    await tx(async (session) => {
+      await orders.add(session, order)
+      await jobs.add(session, endCancelled, { order: _id }, { workspaceId: '' })
+    })
+    return order
   }
 
   return {
@@ -71,7 +93,7 @@ export function createRunControl (parts: Collaborators) {
      */
     async cancel (actor: Actor, id: string, reason: string): Promise<RunDetail> {
       const scope = scopeOf(actor)
-      const cancel = cancelOf(actor, reason)
+      const cancel = cancelBy(actor, reason)
       // A run may start, or wait again, between two looks.
       for (let nth = 1; ; nth++) {
         const waited = await tx(async (session) => await runs.cancelWaiting(session, scope, id, cancel))
@@ -94,24 +116,33 @@ export function createRunControl (parts: Collaborators) {
       actor: Actor, { workspaceId, ...filter }: CancelMany['filter'], reason: string
     ): Promise<{ cancelled: number }> {
       const scope = scopeOf(actor, workspaceId)
-      const waiting = await runs.waitingOf(scope, filter)
-      const { cancelled, asked, isMarked } = await runs.cancelMany(scope, filter, cancelOf(actor, reason))
-      onEnded(waiting)
+      const cancel = cancelBy(actor, reason)
+      const standing = await orders.list()
+      const ids = await runs.waitingOf(scope, filter, standing)
+      const cancelled = ids.length > mostEnded
+        ? await runs.beginOrder(await place(scope, filter, cancel), standing)
+        : await runs.endThese(ids, cancel)
+      const asked = await runs.askMany(scope, filter, cancel)
+      onEnded(ids.slice(0, mostTold))
       if (asked.length > 0) tellWorkers(asked)
-      if (isMarked) {
-        const data = { ...(scope === undefined ? {} : { scope: [...scope] }), filter }
-        await tx(async (session) => await jobs.add(session, endCancelled, data, { workspaceId: '' }))
-      }
       return { cancelled: cancelled + asked.length }
     },
 
-    /** The run of `jobs.end-cancelled`. */
-    async endMarked ({ run }: JobContext<{ scope?: string[], filter: WaitingFilter }>): Promise<{ ended: number }> {
-      const { scope, filter } = run.data
-      const waiting = await runs.waitingOf(scope, filter)
-      const ended = await runs.endMarked(scope, filter, clock.now())
-      onEnded(waiting)
-      return { ended }
+    /** The run of `jobs.end-cancelled`: what moved between two looks is found by the next. */
+    async sweep ({ run, signal }: JobContext<{ order: string }>): Promise<{ ended: number }> {
+      const order = await orders.find(run.data.order)
+      if (order === undefined) return { ended: 0 }
+      const ids = await runs.waitingOf(order.scope, order.filter, [])
+      let count = 0
+      for (;;) {
+        const { ended, asked } = await runs.sweep(order, () => clock.now(), signal)
+        if (asked.length > 0) tellWorkers(asked)
+        if (ended + asked.length === 0) break
+        count += ended
+      }
+      await orders.remove(order._id)
+      onEnded(ids.slice(0, mostTold))
+      return { ended: count }
     },
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */
@@ -128,7 +159,8 @@ export function createRunControl (parts: Collaborators) {
       actor: Actor, { filter: { workspaceId, ...filter }, lane, runAt }: ReorderMany
     ): Promise<{ reordered: number }> {
       const scope = scopeOf(actor, workspaceId)
-      const reordered = await runs.reorderMany(scope, filter, changeOf(lane, runAt), clock.now())
+      const change = changeOf(lane, runAt)
+      const reordered = await runs.reorderMany(scope, filter, { change, now: clock.now(), but: await orders.list() })
       onManyMoved()
       return { reordered }
     }

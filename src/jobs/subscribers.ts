@@ -1,4 +1,4 @@
-import type { Clock, Log, Registry, SubscriberDefinition, Tx } from '../kernel/index.ts'
+import { uuidv7, type Clock, type Log, type Registry, type SubscriberDefinition, type Tx } from '../kernel/index.ts'
 import { runOf, toEvent } from './event-log.ts'
 import { idFloor } from './keys.ts'
 import type { EventPages, EventRow, RunRepository, SubscriberRepository, SubscriberRow } from './repository.ts'
@@ -58,7 +58,8 @@ export function createSubscriberDuty (parts: Parts) {
   async function add (hearer: SubscriberDefinition, row: EventRow): Promise<void> {
     await tx(async (session) => {
       if (!await events.addHearer(session, row._id, hearer.name)) return
-      const run = runOf(hearer, toEvent(row), row)
+      // Its id is of now: a cancel that was before it does not mean it.
+      const run = { ...runOf(hearer, toEvent(row), row), _id: uuidv7(clock.ms()) }
       await runs.add(session, run)
       onAdded(run.queue, run.workspaceId)
     })

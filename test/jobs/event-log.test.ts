@@ -3,6 +3,7 @@ import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { replayEvents } from '../../src/jobs/index.ts'
+import { idFloor } from '../../src/jobs/keys.ts'
 import { defineEvent, defineSubscriber } from '../../src/kernel/index.ts'
 import { stage, until } from './stage.ts'
 
@@ -78,11 +79,14 @@ t.test('P25: what older code emitted reaches a new subscriber once', async (t) =
   const names = [hear.name, hearEven.name]
   await app.db.collection('jobs.runs').deleteMany({ name: { $in: names }, 'cause.id': { $in: ids } })
   heard.length = 0
+  const floor = idFloor(app.clock.now())
   await Promise.all([app.subscriberDuty.mend(), worker.subscriberDuty.mend(), app.subscriberDuty.mend()])
   await until('made up for', () => heard.length === 3)
   await app.subscriberDuty.mend()
   t.same(heard.map(({ by, n }) => `${by} ${n}`).toSorted(),
     [`${hearEven.name} 12`, `${hear.name} 11`, `${hear.name} 12`].toSorted())
+  const madeUp = { name: { $in: names }, 'cause.id': { $in: ids }, _id: { $gte: floor } }
+  t.equal(await place.count('jobs.runs', madeUp), 3, 'a cancel that was before does not mean them')
   // From before the subscriber was there: no.
   const before = await emit(13)
   await until('heard 13', () => heard.length === 5)

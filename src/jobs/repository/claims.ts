@@ -1,6 +1,8 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
+import { cancelOf } from '../cancel-order.ts'
 import type { Attempt, RunRow, StartKey } from '../run.ts'
+import { createCancelOrderRepository } from './cancel-orders.ts'
 import { createNeededEnds, type OnSettled } from './needed-ends.ts'
 import { effective, groupDone, operationsOf, running, unneeded, updateOf, type Outcome } from './outcomes.ts'
 
@@ -58,9 +60,31 @@ function claimed (claim: string, worker: string, now: Date) {
 
 const unheard: OnSettled = { onFreed: () => undefined, onFailed: () => undefined }
 
+/**
+ * Gives runs of a claim that is written the cancel of the order that they are of. Orders are read behind the claim: one
+ * that is not there yet finds these runs at work.
+ */
+function createCancelling (db: Db) {
+  const rows = db.collection<RunRow>('jobs.runs')
+  const orders = createCancelOrderRepository(db)
+  return async (claim: string, claimed: RunRow[] | Promise<RunRow[]>): Promise<RunRow[]> => {
+    const [runs, standing] = await Promise.all([claimed, orders.list()])
+    if (standing.length === 0) return runs
+    const wanted = runs.filter((run) => run.cancel === undefined)
+    for (const [cancel, some] of Map.groupBy(wanted, (run) => cancelOf(run, standing))) {
+      if (cancel === undefined) continue
+      const ids = some.map(({ _id }) => _id)
+      await rows.updateMany(
+        { _id: { $in: ids }, claim, state: 'running' }, { $set: { cancel } }, fast)
+      for (const run of some) run.cancel = cancel
+    }
+    return runs
+  }
+}
+
 /** Starts and their outcomes; every write after a start matches only that start (`jobs.md` 4.1, I2). */
 export function createClaimRepository (db: Db, onSettled = unheard) {
-  const ends = createNeededEnds(db, onSettled)
+  const [ends, withCancels] = [createNeededEnds(db, onSettled), createCancelling(db)]
   const [rows, letters] = [db.collection<RunRow>('jobs.runs'), db.collection<Letter>('jobs.letters')]
 
   return {
@@ -75,9 +99,9 @@ export function createClaimRepository (db: Db, onSettled = unheard) {
 
     /** What a claim got, also after an error left that open. */
     async byClaim (ids: readonly string[], claim: string): Promise<RunRow[]> {
-      return await rows.find(
+      return await withCancels(claim, rows.find(
         { _id: { $in: [...ids] }, claim, state: 'running' }, { readConcern: { level: 'local' } }
-      ).toArray()
+      ).toArray())
     },
 
     /**
@@ -101,7 +125,8 @@ export function createClaimRepository (db: Db, onSettled = unheard) {
         if ((error as { code?: number }).code === 11000) return undefined
         throw error
       }
-      return { ...first, ...$set, heldBy: null, fence: first.fence + 1, starts: first.starts + 1 }
+      const run = { ...first, ...$set, heldBy: null, fence: first.fence + 1, starts: first.starts + 1 }
+      return (await withCancels(claim, [run]))[0]
     },
 
     /** Where a delivery stands that nobody could claim as published. */

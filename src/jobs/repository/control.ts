@@ -1,8 +1,9 @@
 import type { Db, Filter } from 'mongodb'
 import { lanes, queues, type Lane, type Session } from '../../kernel/index.ts'
 import type { Scope } from '../access.ts'
+import type { CancelOrder } from '../cancel-order.ts'
 import { idFloor } from '../keys.ts'
-import { expiryOf, mostTold, type Cancel, type RunRow } from '../run.ts'
+import { expiryOf, type Cancel, type RunRow } from '../run.ts'
 import type { RunQuery, WaitingFilter } from '../schemas.ts'
 
 /** A run with what batches and workflows note on it. */
@@ -11,8 +12,11 @@ export type ListedRun = RunRow & { batchId?: string, workflowId?: string }
 /** Another lane, another time; its age counts from `dueAt`. */
 export interface Reorder { lane?: Lane, runAt?: Date, dueAt?: Date }
 
+/** A cancel of more ends them behind its answer. */
+export const mostEnded = 5000
+
 const waiting = ['blocked', 'pending', 'published'] as const
-const pages = 5000
+const perPage = 5000
 const mostMs = 10_000
 
 export type ControlRepository = ReturnType<typeof createControlRepository>
@@ -21,11 +25,23 @@ export type ControlRepository = ReturnType<typeof createControlRepository>
 export function createControlRepository (db: Db) {
   const rows = db.collection<ListedRun>('jobs.runs')
 
-  async function endMarked (which: Filter<ListedRun>, now: Date): Promise<number> {
-    // What is pending is not live, and what held it is of no interest: each field costs the store its indexes.
-    const $set = { state: 'cancelled' as const, endedAt: now, ...expiryOf('cancelled', now.getTime()) }
-    return sum(await Promise.all(pendingHalves.map(async (half) =>
-      (await rows.updateMany({ ...which, ...half, cancel: { $exists: true } }, { $set })).modifiedCount)))
+  const count = async ({ part, hint }: Part): Promise<number> =>
+    await rows.countDocuments(part, hint === undefined ? {} : { hint })
+
+  const end = async ({ part, hint }: Part, cancel: Cancel, at = cancel.at): Promise<number> =>
+    (await rows.updateMany(
+      part, { $set: cancelled(cancel, at) }, hint === undefined ? {} : { hint })).modifiedCount
+
+  /** Notes on those that run that nobody wants them any more; whom. */
+  async function ask (which: Filter<ListedRun>, cancel: Cancel): Promise<string[]> {
+    const running = { ...which, ...live, state: 'running' as const }
+    const found = await rows.find(running, { projection: { _id: 1 } }).limit(perPage).toArray()
+    const ids = found.map(({ _id }) => _id)
+    if (ids.length > 0) {
+      await rows.updateMany(
+        { _id: { $in: ids }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+    }
+    return ids
   }
 
   return {
@@ -58,44 +74,59 @@ export function createControlRepository (db: Db) {
       return matchedCount === 1
     },
 
+    /** Waiting runs that match and have no cancel, one more than `mostEnded`. */
+    async waitingOf (scope: Scope, filter: WaitingFilter, but: readonly CancelOrder[]): Promise<string[]> {
+      const which = wantedOf(scope, filter, but)
+      const found = await Promise.all(waitingParts(which).map(async ({ part, hint }) =>
+        await rows.find(part, { projection: { _id: 1 }, ...(hint === undefined ? {} : { hint }) })
+          .limit(mostEnded + 1).maxTimeMS(mostMs).toArray()))
+      return found.flat().map(({ _id }) => _id).slice(0, mostEnded + 1)
+    },
+
+    /** Ends those of these that wait still; how many. */
+    async endThese (ids: readonly string[], cancel: Cancel): Promise<number> {
+      return await end({ part: { _id: { $in: [...ids] }, state: { $in: [...waiting] }, ...wanted } }, cancel)
+    },
+
     /**
-     * Keeps all waiting runs that match from starting, and asks those that run; answers how many waited, and the ids of
-     * those that run. Where `isMarked`, many carry the cancel and are to be ended by `endMarked`.
+     * Ends of an order that stands what its answer is to find ended: what is young, what is with Redis, and what stands
+     * for others (`dedupe`), which would take in what is added later. How many waited with those that end behind it.
      */
-    async cancelMany (
-      scope: Scope, filter: WaitingFilter, cancel: Cancel
-    ): Promise<{ cancelled: number, asked: string[], isMarked: boolean }> {
-      const which = whichOf(scope, filter)
-      // A mark is in no index: it costs the store a third of a change of state.
-      const marks = await Promise.all(pendingHalves.map(async (half) => (await rows.updateMany(
-        { ...which, ...half, ...unmarked }, { $set: { cancel } })).modifiedCount))
-      const marked = sum(marks)
-      const ends = await Promise.all(endedAtOnce.map(async ({ part, hint }) =>
-        (await rows.updateMany({ ...which, ...part }, { $set: cancelled(cancel) }, { hint })).modifiedCount))
-      const isMarked = marked > pages
-      if (!isMarked) await endMarked(which, cancel.at)
-      const running = { ...which, ...live, state: 'running' as const }
-      const found = await rows.find(running, { projection: { _id: 1 } }).limit(pages).toArray()
-      const asked = found.map(({ _id }) => _id)
-      if (asked.length > 0) {
-        await rows.updateMany(
-          { _id: { $in: asked }, state: 'running', cancel: { $exists: false } }, { $set: { cancel } })
+    async beginOrder ({ scope, filter, before, cancel }: CancelOrder, but: readonly CancelOrder[]): Promise<number> {
+      const which = wantedOf(scope, filter, but)
+      const old = { ...which, _id: { $lt: before } }
+      const ends = [
+        { part: { ...which, _id: { $gte: before }, state: { $in: [...waiting] } }, hint: '_id_' },
+        { part: { ...old, ...published }, hint: 'live' },
+        { part: { ...old, state: { $in: [...waiting] }, 'dedupe.isActive': true }, hint: 'dedupe' }
+      ]
+      const others = waitingParts({ ...old, 'dedupe.isActive': { $ne: true } }).filter(({ hint }) => hint !== 'live')
+      return sum(await Promise.all([
+        ...ends.map(async (part) => await end(part, cancel)), ...others.map(async (part) => await count(part))
+      ]))
+    },
+
+    /** Ends page by page what waits of an order; how many, and whom it was asked of, since they run. */
+    async sweep (
+      { scope, filter, before, cancel }: CancelOrder, now: () => Date, signal: AbortSignal
+    ): Promise<{ ended: number, asked: string[] }> {
+      const which = { ...wantedOf(scope, filter), _id: { $lt: before } }
+      let ended = 0
+      for (const { part, hint } of waitingParts(which)) {
+        const options = { projection: { _id: 1 }, batchSize: perPage, ...(hint === undefined ? {} : { hint }) }
+        const cursor = rows.find(part, options)
+        while (await cursor.hasNext()) {
+          signal.throwIfAborted()
+          const ids = cursor.readBufferedDocuments().map(({ _id }) => _id)
+          ended += await end({ part: { _id: { $in: ids }, state: { $in: [...waiting] }, ...wanted } }, cancel, now())
+        }
       }
-      return { cancelled: marked + sum(ends), asked, isMarked }
+      return { ended, asked: await ask(which, cancel) }
     },
 
-    /** Some waiting runs that match, for whoever watches them when they have ended. */
-    async waitingOf (scope: Scope, filter: WaitingFilter): Promise<string[]> {
-      const which = whichOf(scope, filter)
-      const found = await Promise.all([{ part: pending, hint: undefined }, ...endedAtOnce].map(async ({ part, hint }) =>
-        await rows.find({ ...which, ...part }, { projection: { _id: 1 }, ...(hint === undefined ? {} : { hint }) })
-          .limit(mostTold).maxTimeMS(mostMs).toArray()))
-      return [...new Set(found.flat().map(({ _id }) => _id))].slice(0, mostTold)
-    },
-
-    /** Ends all waiting runs that match and carry a cancel; how many. */
-    async endMarked (scope: Scope, filter: WaitingFilter, now: Date): Promise<number> {
-      return await endMarked(whichOf(scope, filter), now)
+    /** Asks all that run and match to end; whom. */
+    async askMany (scope: Scope, filter: WaitingFilter, cancel: Cancel): Promise<string[]> {
+      return await ask(whichOf(scope, filter), cancel)
     },
 
     /** Gives a waiting run another lane or time; a delivery on its way is void. Undefined where it is not waiting. */
@@ -112,29 +143,26 @@ export function createControlRepository (db: Db) {
       return undefined
     },
 
-    /** The same for all waiting runs that match; what carries a cancel stays where it is. How many. */
+    /** The same for all waiting runs that match; what is cancelled stays where it is. How many. */
     async reorderMany (
-      scope: Scope, filter: WaitingFilter, change: Reorder, now: Date
+      scope: Scope, filter: WaitingFilter, { change, now, but }: {
+        change: Reorder, now: Date, but: readonly CancelOrder[]
+      }
     ): Promise<number> {
-      const which = { ...whichOf(scope, filter), cancel: { $exists: false } }
+      const which = wantedOf(scope, filter, but)
       const $set = { ...change, updatedAt: now }
       const due = { ...$set, state: 'pending' as const, isLive: false, heldBy: null }
-      const writes = [
-        ...pendingHalves.map((half) => ({ part: half, $set: due, hint: undefined })),
-        { ...published, $set: due },
-        { ...blocked, $set }
-      ]
-      return sum(await Promise.all(writes.map(async ({ part, $set, hint }) => (await rows.updateMany(
-        { ...which, ...part }, { $set }, hint === undefined ? {} : { hint })).modifiedCount)))
+      return sum(await Promise.all(waitingParts(which).map(async ({ part, hint }) => (await rows.updateMany(
+        part, { $set: part.state === 'blocked' ? $set : due },
+        hint === undefined ? {} : { hint })).modifiedCount)))
     }
   }
 }
 
-function cancelled (cancel: Cancel) {
-  const now = cancel.at
+function cancelled (cancel: Cancel, at = cancel.at) {
   return {
-    state: 'cancelled' as const, isLive: false, heldBy: null, cancel, endedAt: now,
-    ...expiryOf('cancelled', now.getTime())
+    state: 'cancelled' as const, isLive: false, heldBy: null, cancel, endedAt: at,
+    ...expiryOf('cancelled', at.getTime())
   }
 }
 
@@ -167,20 +195,25 @@ function whichOf (scope: Scope, { name, batchId, causeId }: WaitingFilter): Filt
 const queue = { $in: [...queues] }
 const live = { isLive: true, queue }
 const pending = { state: 'pending' as const, queue, lane: { $in: [...lanes] } }
-/**
- * Two halves are written side by side: a change of state costs the store 30 to 40 us of processor. The id is in the
- * index of what waits, so that the other half is not read; its end is random (RFC 9562, version 7).
- */
-const pendingHalves: ReadonlyArray<Filter<ListedRun>> = [{ ...pending, _id: /[0-7]$/ }, { ...pending, _id: /[^0-7]$/ }]
-/** A run that stands for others would take in what is added after the cancel: it has no time between. */
-const unmarked = { cancel: { $exists: false }, 'dedupe.isActive': { $ne: true } }
-/** What waits otherwise, each by the index that knows it: the store would rather read all that is pending. */
-const published = { part: { ...live, state: 'published' as const }, hint: 'live' }
-const blocked = { part: { state: 'blocked' as const, needs: { $gte: '' } }, hint: 'needs' }
-const endedAtOnce: ReadonlyArray<{ part: Filter<ListedRun>, hint: string }> = [
-  { ...published, part: { ...published.part, cancel: { $exists: false } } }, blocked,
-  { part: { ...pending, 'dedupe.isActive': true }, hint: 'dedupe' }
+const published = { ...live, state: 'published' as const }
+const blocked = { state: 'blocked' as const, needs: { $gte: '' } }
+/** What carries a cancel ends by itself. */
+const wanted = { cancel: { $exists: false } }
+
+interface Part { part: Filter<ListedRun>, hint?: string }
+
+/** What waits, each by the index that knows it: the store would rather read all that is pending. */
+const waitingParts = (which: Filter<ListedRun>): Part[] => [
+  { part: { ...which, ...pending } },
+  { part: { ...which, ...published }, hint: 'live' },
+  { part: { ...which, ...blocked }, hint: 'needs' }
 ]
+
+/** Runs that match and that nobody cancelled, by themselves or by one of these orders. */
+function wantedOf (scope: Scope, filter: WaitingFilter, orders: readonly CancelOrder[] = []): Filter<ListedRun> {
+  const others = orders.map((order) => ({ ...whichOf(order.scope, order.filter), _id: { $lt: order.before } }))
+  return { ...whichOf(scope, filter), ...wanted, ...(others.length === 0 ? {} : { $nor: others }) }
+}
 
 const sum = (counts: readonly number[]): number => counts.reduce((total, one) => total + one, 0)
 
