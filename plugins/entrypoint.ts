@@ -1,4 +1,5 @@
 // What every process of the product does around its app; the entrypoints say only what is theirs.
+import { flushCompileCache } from 'node:module'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { ConfigError } from '../src/config/index.ts'
@@ -39,6 +40,8 @@ export async function runProcess (role: string, start: (replace: Replace) => Pro
     })
     leave = () => { closer.close() }
     announce({ msg: 'ready', role, pid: process.pid, address })
+    // Else it is written at a good end only: who follows a killed process would compile everything once more.
+    flushCompileCache()
   })
 }
 

@@ -1,12 +1,15 @@
 // Jobs whose worker dies at a set point, and the process that runs them.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createInterface } from 'node:readline'
 import { Queue } from 'bullmq'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { defineJob } from '../../src/kernel/index.ts'
+import { environmentWithoutStores } from '../stores.ts'
 import { rig, type Place } from './rig.ts'
 
 /** Where the process ends itself by SIGKILL; `never`: somebody else kills it. `before-redis` is for keepers. */
@@ -51,6 +54,8 @@ export function bindEffects (death: DeathPoint = 'never', after = 1) {
 
 export const declared = { jobs: [effectJob], collections: [{ name: 'test.effects', indexes: [] }] }
 
+const compiled = join(import.meta.dirname, '../../node_modules/.cache/compile')
+
 /** A worker in a process of its own, ready. */
 export async function startVictim (
   options: VictimOptions, { file = import.meta.filename, execArgv = [] as readonly string[] } = {}
@@ -58,7 +63,9 @@ export async function startVictim (
   const child = spawn(process.execPath, [
     '--disable-warning=ExperimentalWarning', ...execArgv, file, JSON.stringify(options)
   ], {
-    stdio: ['pipe', 'pipe', 'inherit']
+    stdio: ['pipe', 'pipe', 'inherit'],
+    // As the entrypoints of the product have it.
+    env: { ...environmentWithoutStores(), NODE_COMPILE_CACHE: compiled }
   })
   const lines = createInterface(child.stdout)
   await Promise.race([
@@ -96,4 +103,5 @@ if (process.argv[1] === import.meta.filename) {
   process.once('SIGTERM', () => { void app.close().then(() => process.exit(0)) })
   process.stdin.once('end', () => { process.exit(1) }).resume()
   process.stdout.write('ready\n')
+  flushCompileCache()
 }

@@ -1,6 +1,7 @@
 // Jobs that kill, eat, hang or ignore, the workers that run them, and whoever starts a worker again when one is gone.
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { flushCompileCache } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
@@ -144,5 +145,6 @@ if (process.argv[1] === import.meta.filename) {
     process.once('SIGTERM', () => { void app.close().then(() => process.exit(0)) })
     process.stdin.once('end', () => { process.exit(1) }).resume()
     process.stdout.write('ready\n')
+    flushCompileCache()
   }
 }
