@@ -1,5 +1,5 @@
-import type { Scope } from './access.ts'
 import { isOver } from '../kernel/index.ts'
+import type { Scope } from './access.ts'
 import type { Cancel, RunRow } from './run.ts'
 import type { WaitingFilter } from './schemas.ts'
 

@@ -132,17 +132,20 @@ export function createRunControl (parts: Collaborators) {
     async sweep ({ run, signal }: JobContext<{ order: string }>): Promise<{ ended: number }> {
       const order = await orders.find(run.data.order)
       if (order === undefined) return { ended: 0 }
-      const ids = await runs.waitingOf(order.scope, order.filter, [])
-      let count = 0
-      for (;;) {
-        const { ended, asked } = await runs.sweep(order, () => clock.now(), signal)
+      let ended = 0
+      for (let before = -1; ended > before;) {
+        before = ended
+        for await (const ids of runs.sweep(order, () => clock.now())) {
+          if (ended < mostTold) onEnded(ids.slice(0, mostTold - ended))
+          ended += ids.length
+          signal.throwIfAborted()
+        }
+        const asked = await runs.askOrdered(order)
         if (asked.length > 0) tellWorkers(asked)
-        if (ended + asked.length === 0) break
-        count += ended
+        ended += asked.length
       }
       await orders.remove(order._id)
-      onEnded(ids.slice(0, mostTold))
-      return { ended: count }
+      return { ended }
     },
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */

@@ -25,12 +25,10 @@ export type ControlRepository = ReturnType<typeof createControlRepository>
 export function createControlRepository (db: Db) {
   const rows = db.collection<ListedRun>('jobs.runs')
 
-  const count = async ({ part, hint }: Part): Promise<number> =>
-    await rows.countDocuments(part, hint === undefined ? {} : { hint })
+  const count = async ({ part, by }: Part): Promise<number> => await rows.countDocuments(part, by)
 
-  const end = async ({ part, hint }: Part, cancel: Cancel, at = cancel.at): Promise<number> =>
-    (await rows.updateMany(
-      part, { $set: cancelled(cancel, at) }, hint === undefined ? {} : { hint })).modifiedCount
+  const end = async ({ part, by }: Part, cancel: Cancel): Promise<number> =>
+    (await rows.updateMany(part, { $set: cancelled(cancel) }, by)).modifiedCount
 
   /** Notes on those that run that nobody wants them any more; whom. */
   async function ask (which: Filter<ListedRun>, cancel: Cancel): Promise<string[]> {
@@ -77,15 +75,15 @@ export function createControlRepository (db: Db) {
     /** Waiting runs that match and have no cancel, one more than `mostEnded`. */
     async waitingOf (scope: Scope, filter: WaitingFilter, but: readonly CancelOrder[]): Promise<string[]> {
       const which = wantedOf(scope, filter, but)
-      const found = await Promise.all(waitingParts(which).map(async ({ part, hint }) =>
-        await rows.find(part, { projection: { _id: 1 }, ...(hint === undefined ? {} : { hint }) })
+      const found = await Promise.all(Object.values(waitingParts(which)).map(async ({ part, by }) =>
+        await rows.find(part, { projection: { _id: 1 }, ...by })
           .limit(mostEnded + 1).maxTimeMS(mostMs).toArray()))
       return found.flat().map(({ _id }) => _id).slice(0, mostEnded + 1)
     },
 
     /** Ends those of these that wait still; how many. */
     async endThese (ids: readonly string[], cancel: Cancel): Promise<number> {
-      return await end({ part: { _id: { $in: [...ids] }, state: { $in: [...waiting] }, ...wanted } }, cancel)
+      return await end(theseOf(ids), cancel)
     },
 
     /**
@@ -96,37 +94,37 @@ export function createControlRepository (db: Db) {
       const which = wantedOf(scope, filter, but)
       const old = { ...which, _id: { $lt: before } }
       const ends = [
-        { part: { ...which, _id: { $gte: before }, state: { $in: [...waiting] } }, hint: '_id_' },
-        { part: { ...old, ...published }, hint: 'live' },
-        { part: { ...old, state: { $in: [...waiting] }, 'dedupe.isActive': true }, hint: 'dedupe' }
+        { part: { ...which, _id: { $gte: before }, state: { $in: [...waiting] } }, by: { hint: '_id_' } },
+        { part: { ...old, state: { $in: [...waiting] }, 'dedupe.isActive': true }, by: { hint: 'dedupe' } },
+        waitingParts(old).published
       ]
-      const others = waitingParts({ ...old, 'dedupe.isActive': { $ne: true } }).filter(({ hint }) => hint !== 'live')
+      const { pending, blocked } = waitingParts({ ...old, 'dedupe.isActive': { $ne: true } })
       return sum(await Promise.all([
-        ...ends.map(async (part) => await end(part, cancel)), ...others.map(async (part) => await count(part))
+        ...ends.map(async (part) => await end(part, cancel)), count(pending), count(blocked)
       ]))
     },
 
-    /** Ends page by page what waits of an order; how many, and whom it was asked of, since they run. */
-    async sweep (
-      { scope, filter, before, cancel }: CancelOrder, now: () => Date, signal: AbortSignal
-    ): Promise<{ ended: number, asked: string[] }> {
+    /** Ends page by page what waits of an order: the ids of each page. */
+    async * sweep ({ scope, filter, before, cancel }: CancelOrder, now: () => Date): AsyncGenerator<string[]> {
       const which = { ...wantedOf(scope, filter), _id: { $lt: before } }
-      let ended = 0
-      for (const { part, hint } of waitingParts(which)) {
-        const options = { projection: { _id: 1 }, batchSize: perPage, ...(hint === undefined ? {} : { hint }) }
-        const cursor = rows.find(part, options)
+      for (const { part, by } of Object.values(waitingParts(which))) {
+        await using cursor = rows.find(part, { projection: { _id: 1 }, batchSize: perPage, ...by })
         while (await cursor.hasNext()) {
-          signal.throwIfAborted()
           const ids = cursor.readBufferedDocuments().map(({ _id }) => _id)
-          ended += await end({ part: { _id: { $in: ids }, state: { $in: [...waiting] }, ...wanted } }, cancel, now())
+          await rows.updateMany(theseOf(ids).part, { $set: cancelled(cancel, now()) })
+          yield ids
         }
       }
-      return { ended, asked: await ask(which, cancel) }
     },
 
-    /** Asks all that run and match to end; whom. */
+    /** Asks those that run and match to end; whom. */
     async askMany (scope: Scope, filter: WaitingFilter, cancel: Cancel): Promise<string[]> {
       return await ask(whichOf(scope, filter), cancel)
+    },
+
+    /** The same of those that an order means. */
+    async askOrdered ({ scope, filter, before, cancel }: CancelOrder): Promise<string[]> {
+      return await ask({ ...wantedOf(scope, filter), _id: { $lt: before } }, cancel)
     },
 
     /** Gives a waiting run another lane or time; a delivery on its way is void. Undefined where it is not waiting. */
@@ -152,9 +150,9 @@ export function createControlRepository (db: Db) {
       const which = wantedOf(scope, filter, but)
       const $set = { ...change, updatedAt: now }
       const due = { ...$set, state: 'pending' as const, isLive: false, heldBy: null }
-      return sum(await Promise.all(waitingParts(which).map(async ({ part, hint }) => (await rows.updateMany(
-        part, { $set: part.state === 'blocked' ? $set : due },
-        hint === undefined ? {} : { hint })).modifiedCount)))
+      const { pending, published, blocked } = waitingParts(which)
+      return sum(await Promise.all([{ ...pending, $set: due }, { ...published, $set: due }, { ...blocked, $set }].map(
+        async ({ part, by, $set }) => (await rows.updateMany(part, { $set }, by)).modifiedCount)))
     }
   }
 }
@@ -195,19 +193,22 @@ function whichOf (scope: Scope, { name, batchId, causeId }: WaitingFilter): Filt
 const queue = { $in: [...queues] }
 const live = { isLive: true, queue }
 const pending = { state: 'pending' as const, queue, lane: { $in: [...lanes] } }
-const published = { ...live, state: 'published' as const }
-const blocked = { state: 'blocked' as const, needs: { $gte: '' } }
 /** What carries a cancel ends by itself. */
 const wanted = { cancel: { $exists: false } }
 
-interface Part { part: Filter<ListedRun>, hint?: string }
+/** Some runs, and the index that knows them. */
+interface Part { part: Filter<ListedRun>, by: { hint?: string } }
 
 /** What waits, each by the index that knows it: the store would rather read all that is pending. */
-const waitingParts = (which: Filter<ListedRun>): Part[] => [
-  { part: { ...which, ...pending } },
-  { part: { ...which, ...published }, hint: 'live' },
-  { part: { ...which, ...blocked }, hint: 'needs' }
-]
+const waitingParts = (which: Filter<ListedRun>) => ({
+  pending: { part: { ...which, ...pending }, by: {} },
+  published: { part: { ...which, ...live, state: 'published' as const }, by: { hint: 'live' } },
+  blocked: { part: { ...which, state: 'blocked' as const, needs: { $gte: '' } }, by: { hint: 'needs' } }
+})
+
+/** Those of these that wait still and are wanted. */
+const theseOf = (ids: readonly string[]): Part =>
+  ({ part: { _id: { $in: [...ids] }, state: { $in: [...waiting] }, ...wanted }, by: {} })
 
 /** Runs that match and that nobody cancelled, by themselves or by one of these orders. */
 function wantedOf (scope: Scope, filter: WaitingFilter, orders: readonly CancelOrder[] = []): Filter<ListedRun> {
