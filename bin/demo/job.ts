@@ -1,5 +1,5 @@
 import type { Expected } from './content.ts'
-import type { Json, Rest } from './rest.ts'
+import { until, type Json, type Rest } from './rest.ts'
 import type { Stage } from './stage.ts'
 import type { Watcher } from './watcher.ts'
 
@@ -91,4 +91,18 @@ export function watchersOf (job: Job): Watcher[] {
 export async function countsOf (job: Job, until?: string): Promise<Json> {
   const query = until === undefined ? '' : `?until=${until}&timeoutMs=120000`
   return await job.control.ask('GET', `/control/counts${query}`)
+}
+
+/** So long before a slot no sync of ours begins. */
+const ownSyncMs = 20_000
+
+/** Waits until no slot of the account's rhythm is near: its run would be counted with ours, or refuse ours. */
+export async function awayFromSlot (job: Job): Promise<void> {
+  await until('a time without a slot of the rhythm', 3 * ownSyncMs, async () => {
+    const { nextSyncAt, sync } = await job.a.ask('GET', `/v1/social/accounts/${job.accountId}`)
+    const untilMs = nextSyncAt === null ? Infinity : Date.parse(nextSyncAt) - Date.now()
+    if (sync.state !== 'running' && untilMs > ownSyncMs) return true
+    job.tell(`the account reads by itself in ${Math.max(0, Math.ceil(untilMs / 1000))} s; this waits for that`)
+    return false
+  })
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { watchersOf, type Job, type Row } from './job.ts'
+import { awayFromSlot, watchersOf, type Job, type Row } from './job.ts'
 import { until, type Json } from './rest.ts'
 import { bar, itemsOf } from './rows-connect.ts'
 
@@ -45,6 +45,7 @@ export const alert: Row = {
     job.alertId = id
     for (const watcher of watchersOf(job)) await watcher.subscribe(`analytics.alerts:${workspaceId}`)
     const feed = W.channel(`social.feed:${job.accountId}`)
+    await awayFromSlot(job)
     const before = feed.pubs.length
     await job.control.ask('POST', '/control/posts', { publish: 25 })
     const { headers } = await job.a.call('POST', `/v1/social/accounts/${job.accountId}/sync`, {})

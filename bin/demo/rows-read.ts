@@ -1,6 +1,6 @@
 import { MongoClient, type Timestamp } from 'mongodb'
 import { reportTag } from './content.ts'
-import { countsOf, type Job, type Row } from './job.ts'
+import { awayFromSlot, countsOf, type Job, type Row } from './job.ts'
 import { until, type Json } from './rest.ts'
 
 export const readBack: Row = {
@@ -72,6 +72,7 @@ async function syncOnce (job: Job, isFull: boolean): Promise<void> {
 async function quietSync (
   job: Job, { isFull, requests }: { isFull: boolean, requests: number }
 ): Promise<{ writes: number, events: number, ratio: number }> {
+  await awayFromSlot(job)
   const { stores: { mongoUrl, database } } = job.stage
   const client = await new MongoClient(mongoUrl).connect()
   let writes = 0
