@@ -1,8 +1,9 @@
 import {
-  burstOf, freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, takeTurns, turnFrom,
+  burstOf, freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, shareQuarter, takeTurns, turnFrom,
   type Ask, type Bucket, type Candidate, type CandidateRepository, type Ring, type Share, type ShareRepository
 } from '../../src/jobs/index.ts'
 import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
+import { isEnough, isUrgent, isWhole, nextStock, withStock, type Stock } from './stock.ts'
 
 interface Parts {
   candidates: CandidateRepository
@@ -17,6 +18,11 @@ const mostWorkspaces = 64
 const spare = 4
 /** So many busy workspaces are named in a question for others. */
 const mostNamed = 1000
+/** So many new runs are asked for by their ids. */
+const mostNew = 64
+/** A look finds the starts of so long besides those for the free places. */
+const stockS = 0.5
+const mostStock = 400
 
 /** What is known of a queue between two polls. */
 interface Window {
@@ -29,13 +35,14 @@ interface Window {
   /** Somebody who may exceed the window was, or nobody was asked for since it was exceeded. */
   isUrgent: boolean
   credit: number
+  stock?: Stock | undefined
 }
 
 /** What is known of a lane of it: whose turn it is, and how many runs a workspace had when it was last asked. */
 interface LaneState { ring: Ring, depth: number, workspaces: number }
 
 /** Places of a queue in this pass; without free ones only what is urgent and who has nothing there may go. */
-export interface Places { queue: Queue, free: number, extra: number, asks: Ask[] }
+export interface Places { queue: Queue, free: number, extra: number, asks: Ask[], ids?: readonly string[] }
 
 export interface Choice {
   chosen: Candidate[]
@@ -47,6 +54,11 @@ export interface Choice {
 
 /** Who has so little at work may exceed the window. */
 const isFew = (live: number, size: number): boolean => live < Math.max(1, size / 8)
+
+/** Who may exceed the window: whoever is busy has no part in the quarter, and is among what is known all the same. */
+function allowed (known: readonly Candidate[], { live }: Window, size: number): readonly Candidate[] {
+  return known.filter(({ workspaceId, lane }) => lane === 'interactive' || isFew(live.get(workspaceId) ?? 0, size))
+}
 
 /** Who goes next: lanes with ageing, turns of the workspaces within a lane, caps and rates (`jobs.md` 4.2, 1 and 2). */
 export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
@@ -93,40 +105,63 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     return freePlaces({ concurrency: concurrencyOf(queue), startsPerSec, live: total })
   }
 
-  /** What to ask of a queue. */
-  function placesOf (queue: Queue): Places {
+  /** What to ask of a queue: no more than these new runs where nobody else may go, or is known already. */
+  function placesOf (queue: Queue, news?: ReadonlySet<string>): Places {
     const { free, extra, size } = sizesOf(queue)
-    const { live } = windowOf(queue)
+    const { live, isUrgent, stock, startsPerSec } = windowOf(queue)
+    if (news !== undefined && news.size <= mostNew && (free === 0 ? !isUrgent : isEnough(stock, free))) {
+      return { queue, free, extra, asks: [], ids: [...news] }
+    }
     // No room but for newcomers: whoever is busy here need not be looked at.
     const busy = [...live].filter(([, count]) => !isFew(count, size)).map(([workspaceId]) => workspaceId)
     const asks = lanes.map((lane): Ask => {
       const { ring, depth, workspaces } = laneOf(queue, lane)
       const isOpen = free > 0 || lane === 'interactive'
       const wanted = isOpen ? Math.max(free, lane === 'interactive' ? extra : 0) : Math.min(extra, quantum)
+      const all = free === 0 ? wanted : wanted + Math.min(mostStock, Math.ceil(startsPerSec * stockS))
       return {
         queue,
         lane,
         from: turnFrom(ring),
         without: isOpen || busy.length > mostNamed ? [] : busy,
         workspaces: wanted === 0 ? 0 : Math.min(mostWorkspaces, Math.ceil(wanted / depth) + spare),
-        runs: workspaces <= 1 ? wanted : Math.min(wanted, Math.max(quantum, Math.ceil(wanted / workspaces) + spare))
+        runs: workspaces <= 1 ? all : Math.min(all, Math.max(quantum, Math.ceil(all / workspaces) + spare))
       }
     })
     return { queue, free, extra, asks: busy.length > mostNamed && free === 0 ? asks.slice(0, 1) : asks }
   }
 
   /** Of what is due those who go, and whether somebody who could was left behind. */
-  function choose ({ queue, free, extra, asks }: Places, due: readonly Candidate[], now: Date): Choice {
+  function choose ({ queue, free, extra, asks }: Places, found: readonly Candidate[], now: Date): Choice {
     const window = windowOf(queue)
     const { size } = sizesOf(queue)
-    const { isFull, cut } = learn(asks, due, free > 0)
+    const { isFull, cut } = learn(asks, found, free > 0)
+    const look = free > 0 && asks.length > 0 ? { asks, isCut: cut.size > 0 } : undefined
+    const known = look === undefined ? withStock(window.stock, found) : found
+    const due = free > 0 ? known : allowed(known, window, size)
     const others = new Set(due.map(({ workspaceId }) => workspaceId))
     const room = roomIn(window, { size, others, nowMs: now.getTime() })
+    const chosen = inTurn(due, now, { queue, free, extra, room, cut })
+    const stock = nextStock(window.stock, { known, chosen, look })
+    // Where only newcomers were asked for, nobody knows what else waits.
+    const wasDry = free > 0 ? look !== undefined || isWhole(stock) : window.isDry
+    const isDry = wasDry && !isFull && chosen.length === known.length
+    Object.assign(window, { stock, isDry, isUrgent: isUrgent({ due, chosen, extra, isFull }) })
+    const ahead = aheadOf(window, chosen, { size, count: countOf(window, others) })
+    return { chosen, hasMore: free > 0 && !isDry, ahead }
+  }
+
+  /** Lane by lane, and within each in turns of the workspaces. */
+  function inTurn (
+    due: readonly Candidate[], now: Date, { queue, free, extra, room, cut }: {
+      queue: Queue, free: number, extra: number, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>
+    }
+  ): Candidate[] {
     const byLane = Map.groupBy(due, (run) => laneNow(run, now))
     const waiting = Object.fromEntries(
       lanes.map((lane) => [lane, byLane.get(lane)?.length ?? 0])) as Record<Lane, number>
-    const shared = free > 0 ? shareLanes(free, extra, waiting) : newcomers(extra, waiting)
-    const chosen = lanes.flatMap((lane) => {
+    const shared = free > 0 ? shareLanes(free, extra, waiting) : shareQuarter(extra, waiting)
+    return lanes.flatMap((lane) => {
       const mine = Map.groupBy(byLane.get(lane) ?? [], ({ workspaceId }) => workspaceId)
       const taken = takeTurns(laneOf(queue, lane).ring, {
         waiting: new Map([...mine].map(([workspaceId, runs]) => [workspaceId, mixRisen(runs, lane)])),
@@ -138,13 +173,6 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       for (const { workspaceId } of taken) room.use(workspaceId)
       return taken
     })
-    const urgent = due.filter((run) => run.lane === 'interactive').length
-    const sent = chosen.filter((run) => run.lane === 'interactive').length
-    // Where only newcomers were asked for, nobody knows what else waits.
-    const isDry = (free > 0 || window.isDry) && !isFull && chosen.length === due.length
-    Object.assign(window, { isDry, isUrgent: extra === 0 || urgent > sent || (isFull && urgent > 0) })
-    const ahead = aheadOf(window, chosen, { size, count: countOf(window, others) })
-    return { chosen, hasMore: free > 0 && !isDry, ahead }
   }
 
   /** Notes how much each lane had; whether any had more than was asked for, and which had more workspaces. */
@@ -248,21 +276,16 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       })
     },
 
-    /** Whether the window is full, and this workspace may exceed it. */
+    /** Whether others have all places, and this workspace, which has few, may go besides. */
     isNewcomer (queue: Queue, workspaceId: string): boolean {
-      const { free, extra, size } = sizesOf(queue)
-      return free === 0 && extra > 0 && isFew(windowOf(queue).live.get(workspaceId) ?? 0, size)
+      const { live, total } = windowOf(queue)
+      const { extra, size } = sizesOf(queue)
+      return total >= concurrencyOf(queue) && extra > 0 && isFew(live.get(workspaceId) ?? 0, size)
     },
 
     windowSize: (queue: Queue): number => sizesOf(queue).size,
 
     setRate (queue: Queue, perSec: number): void { windowOf(queue).startsPerSec = perSec }
-  }
-
-  function newcomers (extra: number, waiting: Record<Lane, number>): Record<Lane, number> {
-    const interactive = Math.min(waiting.interactive, extra)
-    const middle = Math.min(waiting.default, extra - interactive)
-    return { interactive, default: middle, bulk: Math.min(waiting.bulk, extra - interactive - middle) }
   }
 
   function countOf ({ live }: Window, others: ReadonlySet<string>): number {

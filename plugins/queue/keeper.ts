@@ -9,7 +9,7 @@ import type { Recovery } from './recovery.ts'
 import type { Relay } from './relay.ts'
 import type { Targets } from './targets.ts'
 import { createUpcoming } from './upcoming.ts'
-import type { Wake } from './wake.ts'
+import { want, type Wake, type Wanted } from './wake.ts'
 import type { WorkersView } from './workers-view.ts'
 
 const pollMs = 500
@@ -39,7 +39,7 @@ interface Parts {
 }
 
 interface Turn {
-  queues: Set<string>
+  queues: Wanted
   ended: Array<[queue: string, workspaceId: string]>
   freed: string[]
   serials: Map<string, [string, string]>
@@ -49,12 +49,12 @@ interface Turn {
 }
 
 const quietTurn = (): Turn => ({
-  queues: new Set(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false, hasNewcomers: false
+  queues: new Map(), ended: [], freed: [], serials: new Map(), targets: new Set(), hasHolds: false, hasNewcomers: false
 })
 
 function add (told: Wake, turn: Turn): void {
-  const { queues: of, ended = [], freed = [], serials = [], targets: ok = [], hasHolds } = told
-  for (const queue of of) turn.queues.add(queue)
+  const { queues: of, runs, ended = [], freed = [], serials = [], targets: ok = [], hasHolds } = told
+  for (const queue of of) want(turn.queues, queue, runs)
   turn.ended.push(...ended)
   turn.freed.push(...freed)
   for (const pair of serials) turn.serials.set(pair.join(' '), pair)
@@ -128,7 +128,7 @@ export function createKeeper (parts: Parts) {
     const { published, hasMore } = await relay.pass(isPoll ? 'all' : now.queues)
     // A turn that found nothing is no reason to keep a new run waiting.
     if (published > 0) publishedMs = performance.now()
-    if (hasMore) for (const queue of now.queues) next.queues.add(queue)
+    if (hasMore) for (const queue of now.queues.keys()) want(next.queues, queue, [])
     return hasMore
   }
 
@@ -140,15 +140,17 @@ export function createKeeper (parts: Parts) {
   async function addFreed (now: Turn): Promise<void> {
     const freed = await Promise.all([...now.serials.values()].map(async ([workspaceId, serial]) =>
       await runs.freeSerial(workspaceId, serial)))
-    for (const queue of [...freed, ...relay.ended(now.ended)]) if (queue !== undefined) now.queues.add(queue)
-    for (const queue of contest.queuesOf(now.freed)) now.queues.add(queue)
+    for (const queue of freed) if (queue !== undefined) want(now.queues, queue)
+    // Places became free, and nothing is new.
+    for (const queue of relay.ended(now.ended)) want(now.queues, queue, [])
+    for (const queue of contest.queuesOf(now.freed)) want(now.queues, queue)
   }
 
   /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
   async function rest (isPoll: boolean, turnAt: Date, signal: AbortSignal): Promise<void> {
     await upcoming.load(isPoll, turnAt)
     await pause(Math.min(pollMs, upcoming.waitMs()), signal, hasWake)
-    for (const queue of upcoming.due()) next.queues.add(queue)
+    for (const queue of upcoming.due()) want(next.queues, queue)
   }
 
   async function gather (signal: AbortSignal): Promise<void> {

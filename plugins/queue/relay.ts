@@ -9,6 +9,7 @@ import type { DeliveryPort } from './delivery.ts'
 import type { Contest } from './contest.ts'
 import type { Pauses } from './pauses.ts'
 import type { Targets } from './targets.ts'
+import type { Wanted } from './wake.ts'
 import type { WorkersView } from './workers-view.ts'
 
 interface Parts {
@@ -45,17 +46,19 @@ export function createRelay (parts: Parts) {
   const withHeldRetries = new Set<Queue>(queues)
 
   /** Releases what the windows of these queues admit; how many went, and whether more waits that may. */
-  async function pass (wanted: ReadonlySet<string> | 'all'): Promise<{ published: number, hasMore: boolean }> {
+  async function pass (wanted: Wanted | 'all'): Promise<{ published: number, hasMore: boolean }> {
     const consumed = queues.filter((queue) => (wanted === 'all' || wanted.has(queue)) && view.concurrencyOf(queue) > 0)
     if (consumed.length === 0) return { published: 0, hasMore: false }
     // Between two polls the count goes by what was published and what was told to have ended.
     if (wanted === 'all' || !consumed.every(choice.isKnown)) await choice.load()
-    const asked = consumed.map(choice.placesOf)
+    const asked = consumed.map((queue) => choice.placesOf(queue, wanted === 'all' ? undefined : wanted.get(queue)))
     const now = clock.now()
-    const [due, waiting] = await Promise.all([
-      candidates.due(asked.flatMap(({ asks }) => asks), now), contest.waiting(wanted === 'all')
+    const [due, news, waiting] = await Promise.all([
+      candidates.due(asked.flatMap(({ asks }) => asks), now),
+      candidates.these(asked.flatMap(({ ids = [] }) => ids), now),
+      contest.waiting(wanted === 'all')
     ])
-    const byQueue = Map.groupBy(due, ({ queue }) => queue)
+    const byQueue = Map.groupBy([...due, ...news], ({ queue }) => queue)
     const choices = asked.map((places) => choice.choose(places, byQueue.get(places.queue) ?? [], now))
     const chosen = [...choices.flatMap((one) => one.chosen), ...withRoom(waiting, asked)]
     if (chosen.length === 0) return { published: 0, hasMore: false }

@@ -8,7 +8,7 @@ import type { Wake } from './wake.ts'
 interface Parts {
   homeOf: (queue: string, workspaceId: string) => string
   metrics: QueueMetrics
-  onAdded: (queue: string, workspaceId: string) => void
+  onAdded: (queue: string, workspaceId: string, id: string) => void
   wake: (wake: Wake) => void
 }
 

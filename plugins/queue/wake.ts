@@ -16,20 +16,34 @@ export interface Wake {
   hasHolds?: boolean
   /** Whose runs it is about; absent: anybody's. */
   workspaces?: string[]
+  /** Just these runs are new; absent: any may be. */
+  runs?: string[]
   /** Partitions whose keepers should hear it, on the bus; absent: all. */
   partitions?: number[]
 }
+
+/** Queues to look at, each for these new runs; undefined: for any. */
+export type Wanted = Map<string, ReadonlySet<string> | undefined>
+
+export function want (wanted: Wanted, queue: string, runs?: readonly string[]): void {
+  const before = wanted.get(queue)
+  const isForAny = runs === undefined || (wanted.has(queue) && before === undefined)
+  wanted.set(queue, isForAny ? undefined : new Set([...before ?? [], ...runs]))
+}
+
+/** So many new runs are told of by their ids. */
+const mostTold = 16
 
 const kind = 'jobs.wake'
 const note = Symbol('queues of new runs')
 
 export interface Waker {
   /** Says in the transaction at work that the queue gets a run; without a workspace, of anybody. */
-  onAdded: (queue: string, workspaceId?: string) => void
+  onAdded: (queue: string, workspaceId?: string, id?: string) => void
   send: (wake: Wake) => void
 }
 
-interface Added { queue: string, workspaceId?: string }
+interface Added { queue: string, workspaceId?: string | undefined, id?: string | undefined }
 
 /** Wakes keepers, in this process without a detour, else over the bus; `tell` is false for one that is elsewhere. */
 export function createWaker (
@@ -46,14 +60,16 @@ export function createWaker (
       const added = notes.get(note) as readonly Added[] | undefined
       if (added === undefined) return
       const workspaces = new Set(added.map(({ workspaceId }) => workspaceId))
+      const runs = added.flatMap(({ id }) => id ?? [])
       send({
         queues: [...new Set(added.map(({ queue }) => queue))],
-        ...(!workspaces.has(undefined) && { workspaces: [...workspaces] as string[] })
+        ...(!workspaces.has(undefined) && { workspaces: [...workspaces] as string[] }),
+        ...(runs.length === added.length && runs.length <= mostTold && { runs })
       })
     }
   })
   return {
-    onAdded: (queue, workspaceId) => { leaveNote(note, { queue, ...(workspaceId !== undefined && { workspaceId }) }) },
+    onAdded: (queue, workspaceId, id) => { leaveNote(note, { queue, workspaceId, id } satisfies Added) },
     send
   }
 }

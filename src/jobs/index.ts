@@ -113,5 +113,5 @@ export {
 } from './standing/schemas.ts'
 export { createSubscriberDuty, type SubscriberDuty } from './subscribers.ts'
 export { queueTopic, runTopic } from './topics.ts'
-export { freePlaces, shareLanes } from './window.ts'
+export { freePlaces, shareLanes, shareQuarter } from './window.ts'
 export { orderNodes } from './workflow.ts'

@@ -22,7 +22,7 @@ export interface SenderParts {
   clock: Clock
   isDeclared: (job: string) => boolean
   /** Called in the transaction for each new run that is due at once. */
-  onAdded: (queue: string, workspaceId: string) => void
+  onAdded: (queue: string, workspaceId: string, id: string) => void
   /** What never sees the store. */
   lossy: Pick<JobSender, 'addNow' | 'addNowMany'>
 }
@@ -105,7 +105,7 @@ export function createJobSender (parts: SenderParts): JobSender {
     const { id, state, isNew, dataHash } = kept
     const isOther = dataHash !== run.dataHash && run.dedupe === undefined
     if (!isNew && isOther) throw JobsError.key_reused({ job: run.name, id })
-    if (isNew) onAdded(run.queue, run.workspaceId)
+    if (isNew) onAdded(run.queue, run.workspaceId, id)
     return { id, state, isNew }
   }
 
@@ -151,7 +151,7 @@ export function createJobSender (parts: SenderParts): JobSender {
       }
       await backlog.check(first?.workspaceId ?? '', rows.length)
       await runs.insert(session, rows)
-      for (const { queue, workspaceId, state } of rows) if (state === 'pending') onAdded(queue, workspaceId)
+      for (const { _id, queue, workspaceId, state } of rows) if (state === 'pending') onAdded(queue, workspaceId, _id)
       return { id, runs: byNode }
     },
 

@@ -41,3 +41,10 @@ export function shareLanes (free: number, extra: number, waiting: Record<Lane, n
   shares.interactive = Math.max(shares.interactive, Math.min(waiting.interactive, extra))
   return shares
 }
+
+/** Shares what is over the window among those who may exceed it, the most urgent first. */
+export function shareQuarter (extra: number, waiting: Record<Lane, number>): Record<Lane, number> {
+  const interactive = Math.min(waiting.interactive, extra)
+  const middle = Math.min(waiting.default, extra - interactive)
+  return { interactive, default: middle, bulk: Math.min(waiting.bulk, extra - interactive - middle) }
+}

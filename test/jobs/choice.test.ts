@@ -67,12 +67,53 @@ t.test('a newcomer who came while the window was exceeded is looked at when it n
   t.same(end(1), [], 'nobody is left behind')
 })
 
-t.test('who has little at work is a newcomer where the window is full, and only there', async (t) => {
+t.test('who has little at work is a newcomer where others have all places, and only there', async (t) => {
   const { choice, count } = keeper()
-  await count(50)
+  await count(49)
   t.same([choice.isNewcomer('fast', 'w'), choice.isNewcomer('fast', 'other')], [false, false])
-  await count(150)
+  await count(50)
   t.same([choice.isNewcomer('fast', 'w'), choice.isNewcomer('fast', 'other')], [false, true])
   await count(200)
   t.equal(choice.isNewcomer('fast', 'other'), false, 'nor where the quarter is used up')
+})
+
+const dueOf = (workspaceId: string, from: number, count: number) => Array.from({ length: count }, (_, n) => ({
+  _id: `${workspaceId}${String(from + n).padStart(4, '0')}`,
+  workspaceId, queue: 'fast', lane: 'default', runAt: now, cost: 1
+})) as unknown as Candidate[]
+
+t.test('what a look left behind goes next without another look, as long as nobody may have more', async (t) => {
+  const { choice, count } = keeper()
+  choice.setRate('fast', 200)
+  await count(0)
+  const look = choice.placesOf('fast')
+  const asked = look.asks.find(({ lane }) => lane === 'default')?.runs ?? 0
+  t.equal(asked, look.free + 100, 'the starts of half a second besides')
+  const gone = (runs: readonly Candidate[]) => { choice.ended(runs.map(({ workspaceId }) => ['fast', workspaceId])) }
+  const send = (runs: readonly Candidate[]) => { choice.sent('fast', runs) }
+  const first = choice.choose(look, dueOf('w', 0, asked), now).chosen
+  t.equal(first.length, look.free)
+  send(first)
+  gone(first.slice(0, 60))
+
+  const again = choice.placesOf('fast', new Set(['w9999']))
+  t.same([again.asks, again.ids, again.free], [[], ['w9999'], 60], 'but for what is new')
+  const second = choice.choose(again, dueOf('w', 9999, 1), now).chosen
+  t.same(second.map(({ _id }) => _id), dueOf('w', look.free, 60).map(({ _id }) => _id), 'in order, each once')
+  send(second)
+  gone(second)
+  t.equal(choice.placesOf('fast').asks.length, 3, 'a poll looks anew')
+  t.equal(choice.placesOf('fast', new Set()).asks.length, 3, 'and so does who needs more than is known')
+  t.equal(choice.placesOf('fast', new Set(Array(65).keys().map(String))).asks.length, 3, 'or is told of too much')
+})
+
+t.test('where the window is full no more is asked for than what is new', async (t) => {
+  const { choice, count } = keeper()
+  await count(150)
+  choice.choose(choice.placesOf('fast'), [], now)
+  const places = choice.placesOf('fast', new Set(['v0000', 'w0000']))
+  t.same([places.asks, places.ids], [[], ['v0000', 'w0000']])
+  const { chosen, hasMore } = choice.choose(places, [...dueOf('v', 0, 1), ...dueOf('w', 0, 1)], now)
+  t.same(chosen.map(({ _id }) => _id), ['v0000'], 'whoever is busy waits for a place')
+  t.equal(hasMore, false)
 })

@@ -82,6 +82,14 @@ export function createCandidateRepository (db: Db, slots?: readonly number[]) {
       ]).toArray()
     },
 
+    /** Those of these runs that are due. */
+    async these (ids: readonly string[], now: Date): Promise<Candidate[]> {
+      if (ids.length === 0) return []
+      return await rows.find(
+        { _id: { $in: [...ids] }, state: 'pending', heldBy: null, runAt: { $lte: now }, ...mine },
+        { projection: shownOfCandidate }).toArray()
+    },
+
     /** Live runs by queue and workspace. */
     async live (queues: readonly Queue[]): Promise<Array<{ queue: Queue, workspaceId: string, count: number }>> {
       const found = await rows.aggregate<{ _id: { queue: Queue, workspaceId: string }, count: number }>([

@@ -159,7 +159,8 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       let published = 0
       try {
         const { modifiedCount } = await rows.updateMany(
-          { _id: { $in: ids }, state: 'pending', release: one.release },
+          // It may have been given a later time since it was looked at.
+          { _id: { $in: ids }, state: 'pending', release: one.release, runAt: { $lte: now } },
           {
             $set: {
               state: 'published', isLive: true, release, publishedAt: now, pass, heldBy: null,
