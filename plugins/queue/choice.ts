@@ -101,8 +101,10 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   }
 
   function sizesOf (queue: Queue) {
-    const { total, startsPerSec } = windowOf(queue)
-    return freePlaces({ concurrency: concurrencyOf(queue), startsPerSec, live: total })
+    const { total, startsPerSec, stock } = windowOf(queue)
+    return freePlaces({
+      concurrency: concurrencyOf(queue), startsPerSec, live: total, isKnown: isEnough(stock, 1)
+    })
   }
 
   /** What to ask of a queue: no more than these new runs where nobody else may go, or is known already. */

@@ -11,16 +11,21 @@ export interface WindowInput {
   startsPerSec: number
   /** Runs of the queue that are published or running. */
   live: number
+  /** What goes next is known without a look. */
+  isKnown?: boolean
 }
 
-/** How many runs may be released now: the window is filled when a third is free or it is below the concurrency. */
+/**
+ * How many runs may be released now: the window is filled when a third is free, an eighth where that takes no look, or
+ * it is below the concurrency. Whoever comes while many are released waits for all of them.
+ */
 export function freePlaces (
-  { concurrency, startsPerSec, live }: WindowInput
+  { concurrency, startsPerSec, live, isKnown = false }: WindowInput
 ): { free: number, extra: number, size: number } {
   if (concurrency === 0) return { free: 0, extra: 0, size: 0 }
   const size = Math.max(10, 3 * concurrency, Math.ceil(startsPerSec * windowS))
   const free = Math.max(0, size - live)
-  const isWorthIt = free >= size / 3 || live < concurrency
+  const isWorthIt = free >= size / (isKnown ? 8 : 3) || live < concurrency
   return { free: isWorthIt ? free : 0, extra: Math.max(0, Math.ceil(size * 1.25) - live), size }
 }
 
