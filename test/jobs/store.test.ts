@@ -275,7 +275,7 @@ t.test('P9: a run that is delivered three times at once has one effect and one e
     Array.from({ length: 50 }, () => ({ data: { n: 99 }, options: { workspaceId: ws, runAt } }))))
   const ids = added.map(({ id }) => id)
   const candidates = ids.map((id) => ({ ...candidate, _id: id }))
-  await createRelayRepository(app.db).publish(candidates, 'the test', app.clock.now())
+  await createRelayRepository(app.db).publish(candidates, 'the test', runAt)
   await bull.addBulk(ids.flatMap((id) => [1, 2, 3].map((nth) =>
     ({ name: 'run', data: { r: id, n: 1 }, opts: { jobId: `twin-${nth}-${id}` } }))))
   await until('done', async () => await runs(app).countDocuments({ _id: { $in: ids }, state: 'done' }) === 50)
@@ -288,13 +288,12 @@ t.test('P9: a run that is delivered three times at once has one effect and one e
 
 t.test('two keepers at once publish a run once', async (t) => {
   const repository = createRelayRepository(app.db)
+  const runAt = new Date(app.clock.ms() + 60_000)
   const { id } = await app.tx(
-    async (session) => await app.jobs.add(
-      session, count, { n: 5 }, { workspaceId: ws, runAt: new Date(app.clock.ms() + 60_000) }
-    )
-  )
+    async (session) => await app.jobs.add(session, count, { n: 5 }, { workspaceId: ws, runAt }))
   const run = { ...candidate, _id: id }
-  const [a, b] = await Promise.all(['p1', 'p2'].map(async (pass) => await repository.publish([run], pass, new Date())))
+  t.same(await repository.publish([run], 'early', app.clock.now()), [], 'nobody publishes what is not due')
+  const [a, b] = await Promise.all(['p1', 'p2'].map(async (pass) => await repository.publish([run], pass, runAt)))
   t.equal((a?.length ?? 0) + (b?.length ?? 0), 1)
   await repository.takeBack()
 })
