@@ -1,10 +1,12 @@
 // Transactions with participants, sessions that can be ended from outside, the check of the schema at boot.
 import { randomBytes } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { MongoClient } from 'mongodb'
 import t from 'tap'
 import errors from '../../plugins/errors.ts'
 import mongo from '../../plugins/mongo.ts'
+import { createServerClock } from '../../plugins/mongo/clock.ts'
 import { migrate } from '../../plugins/mongo/migrate.ts'
 import telemetry from '../../plugins/telemetry.ts'
 import { leaveNote, type CollectionDefinition } from '../../src/kernel/index.ts'
@@ -133,12 +135,35 @@ t.test('the transaction of a process that is gone is ended at the next start on 
   await dead.close()
 })
 
-t.test('the clock is the server\'s and never jumps', async (t) => {
+const serverMs = async ({ db }: FastifyInstance): Promise<number> =>
+  (await db.admin().command({ hello: 1 }) as { localTime: Date }).localTime.getTime()
+
+t.test('the clock is the server\'s, whatever the wall clock of the host says', async (t) => {
   const app = await open([things])
   await app.ready()
   t.teardown(async () => { await app.close() })
-  const { localTime } = await app.db.admin().command({ hello: 1 }) as { localTime: Date }
-  t.ok(Math.abs(app.clock.ms() - localTime.getTime()) < 500)
-  const first = app.clock.ms()
-  t.ok(app.clock.ms() >= first)
+  const ours = t.capture(Date, 'now', () => performance.timeOrigin + performance.now() + 3_600_000)
+  const clock = createServerClock(app.db)
+  ours.restore()
+  t.ok(clock.ms() - await serverMs(app) > 3_500_000, 'the wall clock, before the first sync')
+  await clock.sync()
+  t.ok(Math.abs(clock.ms() - await serverMs(app)) < 500)
+})
+
+t.test('an answer that a busy process sees late does not move the clock', async (t) => {
+  const app = await open([things])
+  await app.ready()
+  t.teardown(async () => { await app.close() })
+  const offsetMs = (): number => app.clock.ms() - performance.now()
+  const clock = createServerClock(app.db)
+  await clock.sync()
+  const before = clock.ms() - performance.now()
+  const synced = clock.sync()
+  // The question is sent, and its answer waits while this process does something else.
+  await nextTurn()
+  const untilMs = performance.now() + 800
+  while (performance.now() < untilMs);
+  await synced
+  t.ok(Math.abs(clock.ms() - performance.now() - before) < 100, 'half of the 800 ms would be the error')
+  t.ok(Math.abs(offsetMs() - before) < 100, 'two clocks of a process agree')
 })
