@@ -96,12 +96,14 @@ export async function countsOf (job: Job, until?: string): Promise<Json> {
 /** So long before a slot no sync of ours begins. */
 const ownSyncMs = 20_000
 
-/** Waits until no slot of the account's rhythm is near: its run would be counted with ours, or refuse ours. */
+/** Waits until the account rests and no slot of its rhythm is near: its run would count with ours, or refuse it. */
 export async function awayFromSlot (job: Job): Promise<void> {
   await until('a time without a slot of the rhythm', 3 * ownSyncMs, async () => {
-    const { nextSyncAt, sync } = await job.a.ask('GET', `/v1/social/accounts/${job.accountId}`)
-    const untilMs = nextSyncAt === null ? Infinity : Date.parse(nextSyncAt) - Date.now()
-    if (sync.state !== 'running' && untilMs > ownSyncMs) return true
+    const account = await job.a.ask('GET', `/v1/social/accounts/${job.accountId}`)
+    // A run changes the account when it begins, and when it ends for the last time.
+    const isAtRest = account.updatedAt === account.lastSuccessAt
+    const untilMs = account.nextSyncAt === null ? Infinity : Date.parse(account.nextSyncAt) - Date.now()
+    if (isAtRest && untilMs > ownSyncMs) return true
     job.tell(`the account reads by itself in ${Math.max(0, Math.ceil(untilMs / 1000))} s; this waits for that`)
     return false
   })
