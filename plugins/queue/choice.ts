@@ -100,17 +100,15 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     }
   }
 
-  function sizesOf (queue: Queue) {
-    const { total, startsPerSec, stock } = windowOf(queue)
-    return freePlaces({
-      concurrency: concurrencyOf(queue), startsPerSec, live: total, isKnown: isEnough(stock, 1)
-    })
+  function sizesOf (queue: Queue, isKnown = false) {
+    const { total, startsPerSec } = windowOf(queue)
+    return freePlaces({ concurrency: concurrencyOf(queue), startsPerSec, live: total, isKnown })
   }
 
   /** What to ask of a queue: no more than these new runs where nobody else may go, or is known already. */
   function placesOf (queue: Queue, news?: ReadonlySet<string>): Places {
-    const { free, extra, size } = sizesOf(queue)
     const { live, isUrgent, stock, startsPerSec } = windowOf(queue)
+    const { free, extra, size } = sizesOf(queue, isEnough(stock, 1))
     if (news !== undefined && news.size <= mostNew && (free === 0 ? !isUrgent : isEnough(stock, free))) {
       return { queue, free, extra, asks: [], ids: [...news] }
     }
@@ -273,7 +271,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       const names = new Set(runs.map(([queue]) => queue))
       return queues.filter((queue) => {
         if (!names.has(queue) || windowOf(queue).isDry) return false
-        const { free, extra } = sizesOf(queue)
+        const { free, extra } = sizesOf(queue, isEnough(windowOf(queue).stock, 1))
         return free > 0 || (extra > 0 && windowOf(queue).isUrgent)
       })
     },

@@ -89,19 +89,20 @@ t.test('what a look left behind goes next without another look, as long as nobod
   const look = choice.placesOf('fast')
   const asked = look.asks.find(({ lane }) => lane === 'default')?.runs ?? 0
   t.equal(asked, look.free + 100, 'the starts of half a second besides')
-  const gone = (runs: readonly Candidate[]) => { choice.ended(runs.map(({ workspaceId }) => ['fast', workspaceId])) }
+  const gone = (runs: readonly Candidate[]) => choice.ended(runs.map(({ workspaceId }) => ['fast', workspaceId]))
   const send = (runs: readonly Candidate[]) => { choice.sent('fast', runs) }
   const first = choice.choose(look, dueOf('w', 0, asked), now).chosen
   t.equal(first.length, look.free)
   send(first)
-  gone(first.slice(0, 60))
+  t.same(gone(first.slice(0, 18)), [], 'less than an eighth is not worth it')
+  t.same(gone(first.slice(18, 20)), ['fast'])
 
   const again = choice.placesOf('fast', new Set(['w9999']))
-  t.same([again.asks, again.ids, again.free], [[], ['w9999'], 60], 'but for what is new')
+  t.same([again.asks, again.ids, again.free], [[], ['w9999'], 20], 'but for what is new')
   const second = choice.choose(again, dueOf('w', 9999, 1), now).chosen
-  t.same(second.map(({ _id }) => _id), dueOf('w', look.free, 60).map(({ _id }) => _id), 'in order, each once')
+  t.same(second.map(({ _id }) => _id), dueOf('w', look.free, 20).map(({ _id }) => _id), 'in order, each once')
   send(second)
-  gone(second)
+  gone([...second, ...first.slice(20)])
   t.equal(choice.placesOf('fast').asks.length, 3, 'a poll looks anew')
   t.equal(choice.placesOf('fast', new Set()).asks.length, 3, 'and so does who needs more than is known')
   t.equal(choice.placesOf('fast', new Set(Array(65).keys().map(String))).asks.length, 3, 'or is told of too much')
