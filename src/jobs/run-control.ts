@@ -129,23 +129,23 @@ export function createRunControl (parts: Collaborators) {
     },
 
     /** The run of `jobs.end-cancelled`: what moved between two looks is found by the next. */
-    async sweep ({ run, signal }: JobContext<{ order: string }>): Promise<{ ended: number }> {
+    async sweep ({ run, signal }: JobContext<{ order: string }>): Promise<{ cancelled: number }> {
       const order = await orders.find(run.data.order)
-      if (order === undefined) return { ended: 0 }
-      let ended = 0
-      for (let before = -1; ended > before;) {
-        before = ended
+      if (order === undefined) return { cancelled: 0 }
+      let cancelled = 0
+      for (let before = -1; cancelled > before;) {
+        before = cancelled
         for await (const ids of runs.sweep(order, () => clock.now())) {
-          if (ended < mostTold) onEnded(ids.slice(0, mostTold - ended))
-          ended += ids.length
+          if (cancelled < mostTold) onEnded(ids.slice(0, mostTold - cancelled))
+          cancelled += ids.length
           signal.throwIfAborted()
         }
         const asked = await runs.askOrdered(order)
         if (asked.length > 0) tellWorkers(asked)
-        ended += asked.length
+        cancelled += asked.length
       }
       await orders.remove(order._id)
-      return { ended }
+      return { cancelled }
     },
 
     /** Another lane or time for a run that has not started. Throws `run_finished` with the state. */
