@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp, migrate } from '../../plugins/index.ts'
 import { loadConfig } from '../../src/config/index.ts'
 import type { Declarations } from '../../src/kernel/index.ts'
-import { quickSignIn, testEnvironment, type QuickPerson } from '../helper.ts'
+import { quickSignIn, testEnvironment, withoutTimetable, type QuickPerson } from '../helper.ts'
 import { dropPlace } from './rig.ts'
 
 export { until } from './rig.ts'
@@ -38,6 +38,7 @@ export async function stage (
     one.declare({ domain: 'test', ...declared })
     if (role === 'worker') bind(one)
     await one.after()
+    withoutTimetable(one)
     if (role === 'server') await migrate(config.mongo, one.registry.collections.values())
     await one.ready()
     return one

@@ -11,7 +11,7 @@ import { loadConfig, type EnvName } from '../../src/config/index.ts'
 import {
   defineEvent, defineInvariant, defineProjection, defineReport, defineRetention, type Declarations, type JobDefinition
 } from '../../src/kernel/index.ts'
-import { testEnvironment } from '../helper.ts'
+import { testEnvironment, withoutTimetable } from '../helper.ts'
 import { dropPlace, until } from './rig.ts'
 
 const closed = { additionalProperties: false }
@@ -89,6 +89,7 @@ export async function open (
   const app = await buildApp({ role, config })
   app.declare({ domain: 'test', ...declarations(version) })
   await app.after()
+  withoutTimetable(app)
   await migrate(config.mongo, app.registry.collections.values())
   await app.ready()
   return app

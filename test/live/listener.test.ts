@@ -51,6 +51,7 @@ t.test('every edge is published in order however fast the next one follows, and 
   const files = filesOf(node)
   const ids = Array.from({ length: 20 }, (_, i) => `f${i}`)
   const way = ['probing', 'downloading', 'queued', 'downloading', 'verifying', 'storing', 'done']
+  const since = performance.now()
   await files.insertMany(ids.map((id) => row(id)))
   await Promise.all(ids.map(async (id) => {
     let bytes = 0
@@ -63,6 +64,7 @@ t.test('every edge is published in order however fast the next one follows, and 
     }
   }))
   await until(() => ids.every((id) => client.pubs(channel).some(({ key, d }) => key === id && d.version === 29)))
+  const fifths = Math.ceil((performance.now() - since) / 200)
   for (const id of ids) {
     const pubs = client.pubs(channel).filter(({ key }) => key === id).map(({ d }) => d)
     const edges = states(client, id).filter((state, i, all) => state !== all[i - 1])
@@ -71,7 +73,8 @@ t.test('every edge is published in order however fast the next one follows, and 
     t.same(bytes, [...bytes].sort((x, y) => x - y), `bytes of ${id} never fall`)
     t.equal(bytes.at(-1), 147)
   }
-  t.ok(client.pubs(channel).length < 20 * 16, `${client.pubs(channel).length} publications of ${20 * 29} changes`)
+  const most = ids.length * (1 + way.length + 1 + fifths)
+  t.ok(client.pubs(channel).length <= most, `edges, and five a second: ${client.pubs(channel).length} of ${most}`)
 })
 
 t.test('another process takes over and goes on from the mark', async (t) => {
