@@ -13,9 +13,9 @@ const breaker = fp(async function breaker (app) {
   const circuits = new Map<string, Circuit>()
   let newest: { name: string, circuit: Circuit } | undefined
   app.decorate('breakers', {
-    async call<T> (name: string, work: () => Promise<T>, { counts = () => true }: { counts?: Counts } = {}) {
+    call<T> (name: string, work: () => Promise<T>, { counts = () => true }: { counts?: Counts } = {}) {
       if (newest?.name !== name) newest = { name, circuit: take(circuits, name) }
-      return await newest.circuit.call(work, counts) as T
+      return newest.circuit.call(work, counts) as Promise<T>
     }
   })
   app.addHook('onClose', () => {

@@ -49,6 +49,7 @@ export function createCircuit (name: string): Circuit {
   }
 
   async function fire (work: Work, counts: Counts): Promise<unknown> {
+    if (breaker.opened) throw refusal()
     const outcome = await breaker.fire(work, counts).catch((error: unknown) => {
       throw CircuitBreaker.isOurError(error as Error) ? refusal() : error
     })
@@ -67,10 +68,9 @@ export function createCircuit (name: string): Circuit {
   }
 
   return {
-    async call (work, counts) {
-      if (breaker.opened) throw refusal()
+    call (work, counts) {
       const isHealthy = breaker.closed && performance.now() - failedAt > windowMs
-      return await (isHealthy ? direct(work, counts) : fire(work, counts))
+      return isHealthy ? direct(work, counts) : fire(work, counts)
     },
     close () { breaker.shutdown() }
   }

@@ -2,6 +2,7 @@ import { Readable, pipeline } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 import type { FetchAnswer } from '../../src/kernel/index.ts'
 import { FetchError, maxRatio, type Limits } from '../../src/fetch/index.ts'
+import type { Body, Reader } from './exchange.ts'
 import { toFetchError } from './failures.ts'
 import type { Watch } from './watch.ts'
 
@@ -35,11 +36,113 @@ function encodingsOf (header: string): Encoding[] {
 }
 
 /** The body within its limits, unpacked; ends the watch when it is over, however. */
-export async function * guardBody (body: Readable, guard: Guard): Pieces {
+export function streamBody (body: Body, guard: Guard): Readable {
+  const packed = toStream(body, guard)
+  if (guard.encodings.length === 0) return packed
+  const stream = Readable.from(unpackAll(packed, guard), { objectMode: false })
+  // A body that nobody began to read has no generator at work that could clear up.
+  return stream.once('close', () => { packed.destroy() })
+}
+
+/** The whole body within its limits, unpacked; ends the watch. The short way for what is not packed. */
+export async function collectBody (body: Body, guard: Guard): Promise<Buffer> {
+  const pieces: Buffer[] = []
+  if (guard.encodings.length > 0) {
+    for await (const piece of unpackAll(toStream(body, guard), guard)) pieces.push(piece)
+    return Buffer.concat(pieces)
+  }
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
+  guard.watch.resume()
+  body.read(within(body, guard, {
+    take (piece) {
+      pieces.push(piece)
+      guard.watch.resume()
+    },
+    end () { resolve(pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces)) },
+    fail: reject
+  }))
+  return await promise
+}
+
+/** The bytes as they were sent. While there is room the host is waited for; when there is none it is asked to wait. */
+function toStream (body: Body, guard: Guard): Readable {
+  const { watch } = guard
+  let isBegun = false
+  const stream = new Readable({
+    read () {
+      watch.resume()
+      if (isBegun) body.resume()
+      else begin()
+    },
+    destroy (error, done) {
+      body.drop()
+      watch.end()
+      done(error)
+    }
+  })
+
+  /** Not before somebody reads: what fails until then must wait for who hears of it. */
+  function begin (): void {
+    isBegun = true
+    body.read(within(body, guard, {
+      take (piece) {
+        if (stream.push(piece)) {
+          watch.resume()
+          return
+        }
+        watch.pause()
+        body.pause()
+      },
+      end () { stream.push(null) },
+      fail (error) { stream.destroy(error) }
+    }))
+  }
+
+  return stream
+}
+
+/** Hands on what the purpose bears; ends the watch. */
+function within (body: Body, { encodings, limits, watch, bytes }: Guard, reader: Reader): Reader {
+  const count = (piece: Buffer) => {
+    bytes.packed += piece.length
+    if (encodings.length === 0) bytes.unpacked += piece.length
+    reader.take(piece)
+  }
+  return {
+    take (piece) {
+      watch.touch(piece.length)
+      // The watch may have found it too slow.
+      if (watch.reason !== undefined) return
+      const room = limits.body - bytes.packed
+      if (piece.length <= room) {
+        count(piece)
+        return
+      }
+      body.drop()
+      watch.end()
+      if (!limits.isCut) {
+        reader.fail(FetchError.too_large())
+        return
+      }
+      count(piece.subarray(0, room))
+      reader.end()
+    },
+    end () {
+      watch.end()
+      reader.end()
+    },
+    fail (error) {
+      watch.end()
+      reader.fail(error)
+    }
+  }
+}
+
+async function * unpackAll (packed: Readable, guard: Guard): Pieces {
   const { encodings, bytes, watch } = guard
   let isWhole = false
   try {
-    let source: Pieces = read(body, guard)
+    let source = packed[Symbol.asyncIterator]() as Pieces
     for (const encoding of encodings.toReversed()) source = unpack(source, encoding, guard)
     for await (const piece of source) {
       bytes.unpacked += piece.length
@@ -47,70 +150,10 @@ export async function * guardBody (body: Readable, guard: Guard): Pieces {
     }
     isWhole = true
   } catch (error) {
-    throw toFetchError(error, watch.signal)
+    throw toFetchError(error, watch.reason)
   } finally {
     // An unpacker may be done before the last bytes of the answer: those are read to keep the connection.
-    if (!isWhole) body.on('error', () => {}).destroy()
-  }
-}
-
-/** The whole body within its limits, unpacked; ends the watch. The short way for what is not packed. */
-export async function collectBody (body: Readable, guard: Guard): Promise<Buffer> {
-  if (guard.encodings.length === 0) return await gather(body, guard)
-  const pieces: Buffer[] = []
-  for await (const piece of guardBody(body, guard)) pieces.push(piece)
-  return Buffer.concat(pieces)
-}
-
-async function gather (body: Readable, { limits, watch, bytes }: Guard): Promise<Buffer> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const pieces: Buffer[] = []
-  const stop = (error?: Error) => {
-    if (error === undefined) resolve()
-    else reject(error)
-    body.destroy()
-  }
-  body.on('data', (piece: Buffer) => {
-    watch.touch(piece.length)
-    const room = limits.body - bytes.packed
-    bytes.packed += Math.min(room, piece.length)
-    pieces.push(piece.length > room ? piece.subarray(0, room) : piece)
-    if (piece.length > room) stop(limits.isCut ? undefined : FetchError.too_large())
-    else watch.resume()
-  })
-  body.on('end', resolve).on('error', reject)
-  watch.resume()
-  try {
-    await promise
-    bytes.unpacked = bytes.packed
-    return pieces.length === 1 ? pieces[0] as Buffer : Buffer.concat(pieces)
-  } catch (error) {
-    throw toFetchError(error, watch.signal)
-  } finally {
-    watch.end()
-  }
-}
-
-async function * read (body: Readable, { limits, watch, bytes }: Guard): Pieces {
-  watch.resume()
-  try {
-    for await (const piece of body as AsyncIterable<Buffer>) {
-      watch.touch(piece.length)
-      watch.pause()
-      watch.throwIfAborted()
-      const room = limits.body - bytes.packed
-      bytes.packed += Math.min(room, piece.length)
-      if (piece.length > room) {
-        if (!limits.isCut) throw FetchError.too_large()
-        body.on('error', () => {})
-        yield piece.subarray(0, room)
-        return
-      }
-      yield piece
-      watch.resume()
-    }
-  } finally {
-    watch.end()
+    if (!isWhole) packed.destroy()
   }
 }
 

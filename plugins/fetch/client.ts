@@ -1,6 +1,4 @@
 import { isUtf8 } from 'node:buffer'
-import { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import {
   isDomainError,
   type Breakers, type FetchAnswer, type FetchProfile, type FetchRequest, type SafeFetch
@@ -8,7 +6,8 @@ import {
 import {
   FetchError, createAllowed, isDeniedAddress, literalOf, parseTarget, profiles, type Allowed, type Limits
 } from '../../src/fetch/index.ts'
-import { collectBody, guardBody, judgeHeaders } from './body.ts'
+import { collectBody, judgeHeaders, streamBody } from './body.ts'
+import { send, type Body, type Reply } from './exchange.ts'
 import { toFetchError } from './failures.ts'
 import { createPools, type Pools } from './pools.ts'
 import { createOwnAddresses, createResolver, lookupBySystem, type Lookup } from './resolver.ts'
@@ -43,12 +42,6 @@ interface Hop {
   ports: readonly number[]
 }
 
-interface Reply {
-  status: number
-  headers: Record<string, string>
-  body: Dispatcher.ResponseData['body']
-}
-
 /** What the answer tells about the way to it. */
 interface Trip { hops: string[], dnsMs: number, firstByteMs: number }
 
@@ -71,25 +64,19 @@ export function createFetchClient (options: ClientOptions): FetchClient {
     const trip: Trip = { hops: [], dnsMs: 0, firstByteMs: 0 }
     try {
       const { hop, reply } = await follow(parts, limits, request, { watch, trip })
-      const encodings = hop.method === 'HEAD' ? [] : judgeReply(reply, limits)
+      const encodings = hop.method === 'HEAD' ? [] : judgeHeaders(reply.headers, limits)
       const answer = toAnswer(hop.url, trip, reply, watch)
       return { answer, raw: reply.body, guard: { encodings, limits, watch, bytes: answer.bytes } }
     } catch (error) {
       watch.end()
-      throw toFetchError(error, watch.signal)
+      throw toFetchError(error, watch.reason)
     }
   }
 
   return {
     async stream (profile, request, options) {
       const { answer, raw, guard } = await open(profile, request, options)
-      const body = Readable.from(guardBody(raw, guard), { objectMode: false })
-      // A body that nobody began to read has no generator at work that could clear up.
-      body.once('close', () => {
-        guard.watch.end()
-        if (!raw.readableEnded) raw.on('error', () => {}).destroy()
-      })
-      return Object.assign(answer, { body })
+      return Object.assign(answer, { body: streamBody(raw, guard) })
     },
     async buffer (profile, request, options) {
       const { answer, raw, guard } = await open(profile, request, options)
@@ -101,15 +88,6 @@ export function createFetchClient (options: ClientOptions): FetchClient {
       return url
     },
     async close () { await parts.pools.close() }
-  }
-}
-
-function judgeReply (reply: Reply, limits: Limits) {
-  try {
-    return judgeHeaders(reply.headers, limits)
-  } catch (error) {
-    reply.body.on('error', () => {}).destroy()
-    throw error
   }
 }
 
@@ -131,11 +109,25 @@ async function follow (parts: Parts, limits: Limits, request: FetchRequest, way:
     const location = limits.follows.includes(reply.status) ? reply.headers['location'] : undefined
     if (location === undefined) return { hop, reply }
     // Read to its end, so that the connection can be used for the next hop.
-    reply.body.dump({ limit: 64 * 1024 }).catch(() => {})
+    drain(reply.body)
     hops.push(hop.url.href)
     if (hops.length > limits.redirects) throw FetchError.redirect_limit()
     hop = nextHop(parts, limits, hop, reply.status, location)
   }
+}
+
+const drainedBytes = 64 * 1024
+
+function drain (body: Body): void {
+  let bytes = 0
+  body.read({
+    take (piece) {
+      bytes += piece.length
+      if (bytes > drainedBytes) body.drop()
+    },
+    end () {},
+    fail () {}
+  })
 }
 
 /** Headers that are the connection's, not the caller's. */
@@ -196,10 +188,8 @@ async function vet (parts: Parts, url: URL): Promise<string[]> {
   return addresses
 }
 
-/** A name is asked for in time or not at all; an address needs no question. */
-async function addressesOf (parts: Parts, { url }: Hop, { watch, trip }: Way): Promise<string[]> {
-  const literal = literalOf(url.hostname)
-  if (literal !== undefined) return [literal]
+/** A name is asked for in time or not at all. */
+async function ask (parts: Parts, url: URL, { watch, trip }: Way): Promise<string[]> {
   const startedAt = performance.now()
   const addresses = await watch.race(vet(parts, url))
   trip.dnsMs += performance.now() - startedAt
@@ -207,39 +197,22 @@ async function addressesOf (parts: Parts, { url }: Hop, { watch, trip }: Way): P
 }
 
 async function exchange (parts: Parts, limits: Limits, hop: Hop, way: Way): Promise<Reply> {
+  const { url, method, headers, body } = hop
   const { watch, trip } = way
   watch.await()
-  const pool = parts.pools.take(hop.url.origin, await addressesOf(parts, hop, way), limits.connections)
-  return await parts.breakers.call(`fetch ${hop.url.host}`, async () => {
+  const literal = literalOf(url.hostname)
+  const addresses = literal === undefined ? await ask(parts, url, way) : [literal]
+  const pool = parts.pools.take(url.origin, addresses, limits.connections)
+  return await parts.breakers.call(`fetch ${url.host}`, async () => {
     const askedAt = performance.now()
-    try {
-      watch.throwIfAborted()
-      const { statusCode, headers, body } = await pool.request({
-        path: hop.url.pathname + hop.url.search,
-        method: hop.method as 'GET',
-        headers: hop.headers,
-        body: hop.body,
-        signal: watch.signal as unknown as AbortSignal,
-        reset: false
-      })
-      watch.begin()
-      trip.firstByteMs = performance.now() - askedAt
-      return { status: statusCode, headers: plain(headers), body }
-    } catch (error) {
-      throw toFetchError(error, watch.signal)
-    }
+    const request = { path: url.pathname + url.search, method, headers, body, reset: false }
+    const reply = await send(pool, request, watch)
+    watch.begin()
+    trip.firstByteMs = performance.now() - askedAt
+    return reply
   }, { counts: saysHostIsDown })
 }
 
 function saysHostIsDown (error: unknown): boolean {
   return ['fetch.connect_failed', 'fetch.timeout'].some((code) => isDomainError(error, code))
-}
-
-function plain (headers: Record<string, string | string[] | undefined>): Record<string, string> {
-  const flat: Record<string, string> = {}
-  for (const name in headers) {
-    const value = headers[name]
-    flat[name] = Array.isArray(value) ? value.join(', ') : value ?? ''
-  }
-  return flat
 }

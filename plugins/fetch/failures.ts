@@ -13,10 +13,10 @@ const words: ReadonlyArray<[RegExp, keyof typeof FetchError]> = [
   [/^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$/, 'timeout']
 ]
 
-/** The error of a failed exchange by our own words; an abort of the caller stays what it was. */
-export function toFetchError (error: unknown, signal: { aborted: boolean, reason: unknown }): Error {
+/** The error of a failed exchange by our own words, unless a watch had a `reason` to end it. */
+export function toFetchError (error: unknown, reason: Error | undefined): Error {
   if (error instanceof DomainError) return error
-  if (signal.aborted) return signal.reason instanceof Error ? signal.reason : error as Error
+  if (reason !== undefined) return reason
   const { code } = error as { code?: unknown }
   const text = typeof code === 'string' ? code : ''
   const [, key = 'connect_failed'] = words.find(([pattern]) => pattern.test(text)) ?? []

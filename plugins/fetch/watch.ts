@@ -1,18 +1,15 @@
 import type { Limits } from '../../src/fetch/index.ts'
 import { FetchError } from '../../src/fetch/index.ts'
 
-/** What undici needs of an AbortSignal, at a fraction of its price: only `abort` is ever listened to. */
-export interface Stop {
-  aborted: boolean
-  reason: Error | undefined
-  addEventListener (type: 'abort', listener: () => void): void
-  removeEventListener (type: 'abort', listener: () => void): void
-}
+/** Whoever works for a request; told why when it must not go on. */
+export interface Worker { stop (reason: Error): void }
 
-/** The clocks of one request; whatever they find aborts it with its own error. */
+/** The clocks of one request; whatever they find ends it with its own error. Nothing at work outlives them. */
 export interface Watch {
-  signal: Stop
-  throwIfAborted (): void
+  /** What ended the request before its time. */
+  readonly reason: Error | undefined
+  heed (worker: Worker): void
+  leave (worker: Worker): void
   /** Starts the wait for a first byte of an answer. */
   await (): void
   /** The first byte is here: from now on the idle time counts. */
@@ -51,17 +48,9 @@ function start (clocks: Clocks): void {
 }
 
 export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
-  const listeners: Array<() => void> = []
-  const stop: Stop = {
-    aborted: false,
-    reason: undefined,
-    addEventListener (_type, listener) { listeners.push(listener) },
-    removeEventListener (_type, listener) {
-      const at = listeners.indexOf(listener)
-      if (at !== -1) listeners.splice(at, 1)
-    }
-  }
+  const workers: Worker[] = []
   const beganAt = performance.now()
+  let reason: Error | undefined
   let listener: { totalMs: number } | undefined
   let hasEnded = false
   let isIdle = false
@@ -70,11 +59,20 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
   let bytes = 0
 
   function fail (error: Error): void {
-    if (stop.aborted) return
-    stop.aborted = true
-    stop.reason = error
+    if (reason !== undefined) return
+    reason = error
     running.delete(clocks)
-    for (const listener of [...listeners]) listener()
+    for (const worker of workers.splice(0)) worker.stop(error)
+  }
+
+  function heed (worker: Worker): void {
+    if (reason === undefined) workers.push(worker)
+    else worker.stop(reason)
+  }
+
+  function leave (worker: Worker): void {
+    const at = workers.indexOf(worker)
+    if (at !== -1) workers.splice(at, 1)
   }
 
   const clocks: Clocks = { dueAt: Infinity, endsAt: beganAt + limits.totalMs, fail }
@@ -86,11 +84,9 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
   }
 
   return {
-    signal: stop,
-    throwIfAborted () {
-      const { reason } = stop
-      if (reason !== undefined) throw reason
-    },
+    get reason () { return reason },
+    heed,
+    leave,
     await () { clocks.dueAt = performance.now() + limits.firstByteMs },
     begin () {
       isIdle = true
@@ -109,7 +105,16 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
       askedAt = performance.now()
       if (isIdle) clocks.dueAt = askedAt + limits.idleMs
     },
-    race: async (work) => await orAborted(work, stop),
+    async race (work) {
+      const { promise, reject } = Promise.withResolvers<never>()
+      const waiter = { stop: reject }
+      heed(waiter)
+      try {
+        return await Promise.race([work, promise])
+      } finally {
+        leave(waiter)
+      }
+    },
     tell (timings) { listener = timings },
     end () {
       if (hasEnded) return
@@ -117,19 +122,8 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
       running.delete(clocks)
       if (listener !== undefined) listener.totalMs = performance.now() - beganAt
       outer?.removeEventListener('abort', passOn)
+      for (const worker of workers.splice(0)) worker.stop(new Error('the request is over'))
     }
-  }
-}
-
-async function orAborted<T> (work: Promise<T>, stop: Stop): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const leave = () => { reject(stop.reason) }
-  if (stop.aborted) leave()
-  else stop.addEventListener('abort', leave)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    stop.removeEventListener('abort', leave)
   }
 }
 

@@ -14,7 +14,7 @@ export interface Journal {
   tick (): Promise<void> | undefined
   /** What is received goes to the disk, and the document says so. */
   note (): Promise<void>
-  /** Hashes of the pieces, as the document keeps them. */
+  /** The checks of the pieces, as the document keeps them. */
   pieces (): Pick<RowChange, 'pieces' | 'pieceHashes'>
   close (): void
 }

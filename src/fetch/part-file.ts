@@ -1,10 +1,11 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { createHash, type Hash } from 'node:crypto'
+import { crc32 } from 'node:zlib'
 import { FetchError } from './errors.ts'
 import type { Span } from './pieces.ts'
 
-/** The bytes of one segment on the disk, in order, with the hashes of all of them and of their pieces. */
+/** The bytes of one segment on the disk, in order, with the checks of their pieces. */
 export interface PartFile {
   readonly span: Span
   /** Bytes that were received. */
@@ -12,7 +13,7 @@ export interface PartFile {
   /** Bytes that came out of the process: what a kill leaves. */
   readonly written: number
   readonly isComplete: boolean
-  /** Hashes of the pieces that are complete; the last, shorter one comes with `finish`. */
+  /** CRC-32 of the pieces that are complete, hex; the last, shorter one comes with `finish`. */
   readonly pieces: readonly string[]
   append (bytes: Buffer): Promise<void>
   /** Starts again from nothing, perhaps as another stretch of the file. */
@@ -22,20 +23,24 @@ export interface PartFile {
   sync (): Promise<void>
   /** Nothing more comes: the last piece counts too. */
   finish (): Promise<void>
-  /** The hash of everything, to be copied or gone on with. */
-  hash (): Hash
+  /** The hash of the file up to the end of this segment, of the one up to its beginning. */
+  addTo (hash: Hash): Promise<Hash>
   /** Everything as the disk has it. */
   read (): AsyncGenerator<Buffer, void, undefined>
   /** Indexes of pieces that the disk no longer has as they were received. */
   damaged (): Promise<number[]>
-  /** Puts bytes right that were damaged; the hash of everything is made anew of the disk. */
+  /** Puts bytes right that were damaged; a hash of everything is made anew of the disk. */
   mend (index: number, bytes: Buffer): Promise<void>
   close (): Promise<void>
 }
 
 export interface Shape { span: Span, pieceBytes: number }
 
-interface Prefix { hash: Hash, piece: Hash, pieces: string[], length: number }
+/**
+ * What is known of the bytes so far; the hash only of a segment that begins the file. A piece is held against our own
+ * disk, not against a stranger: a checksum will do (decision 0017).
+ */
+interface Prefix { hash: Hash | undefined, piece: number, pieces: string[], length: number }
 
 const readBytes = 1024 * 1024
 /** Written together; what a kill may cost. */
@@ -45,7 +50,7 @@ export interface PartOptions extends Shape { noted: readonly string[], durable: 
 
 /**
  * Opens the part, reads what is there and keeps of it only what is durable: at most `durable` bytes,
- * and no piece that differs from its noted hash.
+ * and no piece that differs from what was noted of it.
  */
 export async function openPart (path: string, options: PartOptions): Promise<PartFile> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
@@ -61,24 +66,24 @@ async function readDurable (file: FileHandle, { pieceBytes, noted, durable, span
   const { size } = await file.stat()
   const most = Math.min(durable, span.end === null ? Infinity : span.end - span.start)
   if (size > most) await file.truncate(most)
-  if (Math.min(size, most) === 0) return start()
-  const prefix = await readPrefix(file, pieceBytes)
-  const bad = prefix.pieces.findIndex((hash, index) => (noted[index] ?? '') !== '' && noted[index] !== hash)
+  if (Math.min(size, most) === 0) return start(span)
+  const prefix = await readPrefix(file, { span, pieceBytes })
+  const bad = prefix.pieces.findIndex((check, index) => (noted[index] ?? '') !== '' && noted[index] !== check)
   if (bad === -1) return prefix
   await file.truncate(bad * pieceBytes)
-  return await readPrefix(file, pieceBytes)
+  return await readPrefix(file, { span, pieceBytes })
 }
 
-function start (): Prefix {
-  return { hash: createHash('sha256'), piece: createHash('sha256'), pieces: [], length: 0 }
+function start (span: Span): Prefix {
+  return { hash: span.start === 0 ? createHash('sha256') : undefined, piece: 0, pieces: [], length: 0 }
 }
 
-/** Adds bytes to the hashes, closing each piece at its border. */
+/** Adds bytes to what is known, closing each piece at its border. */
 function grow (prefix: Prefix, bytes: Buffer, pieceBytes: number): void {
-  prefix.hash.update(bytes)
+  prefix.hash?.update(bytes)
   for (let at = 0; at < bytes.length;) {
     const end = Math.min(bytes.length, at + pieceBytes - prefix.length % pieceBytes)
-    prefix.piece.update(bytes.subarray(at, end))
+    prefix.piece = crc32(bytes.subarray(at, end), prefix.piece)
     prefix.length += end - at
     at = end
     if (prefix.length % pieceBytes === 0) closePiece(prefix)
@@ -86,13 +91,13 @@ function grow (prefix: Prefix, bytes: Buffer, pieceBytes: number): void {
 }
 
 function closePiece (prefix: Prefix): void {
-  prefix.pieces.push(prefix.piece.digest('hex'))
-  prefix.piece = createHash('sha256')
+  prefix.pieces.push(prefix.piece.toString(16).padStart(8, '0'))
+  prefix.piece = 0
 }
 
-async function readPrefix (file: FileHandle, pieceBytes: number): Promise<Prefix> {
-  const prefix = start()
-  for await (const bytes of readFile(file)) grow(prefix, bytes, pieceBytes)
+async function readPrefix (file: FileHandle, { span, pieceBytes }: Shape): Promise<Prefix> {
+  const prefix = start(span)
+  await scan(file, (bytes) => { grow(prefix, bytes, pieceBytes) })
   return prefix
 }
 
@@ -102,6 +107,21 @@ async function * readFile (file: FileHandle): AsyncGenerator<Buffer, void, undef
     if (bytesRead === 0) return
     at += bytesRead
     yield buffer.subarray(0, bytesRead)
+  }
+}
+
+/** Shows everything that the disk has, in order, and reads on meanwhile; the bytes are lent for the moment. */
+async function scan (file: FileHandle, see: (bytes: Buffer) => void): Promise<void> {
+  let [busy, free] = [Buffer.allocUnsafe(readBytes), Buffer.allocUnsafe(readBytes)]
+  let reading = file.read(busy, 0, readBytes, 0)
+  for (let at = 0; ;) {
+    const { bytesRead } = await reading
+    if (bytesRead === 0) return
+    at += bytesRead;
+    [busy, free] = [free, busy]
+    reading = file.read(busy, 0, readBytes, at)
+    reading.catch(() => {})
+    see(free.subarray(0, bytesRead))
   }
 }
 
@@ -122,7 +142,7 @@ function createPart (file: FileHandle, read: Prefix, shape: Shape): PartFile {
     async empty (next) {
       await writer.empty();
       ({ span, pieceBytes } = next)
-      prefix = start()
+      prefix = start(span)
     },
     flush: writer.flush,
     async sync () {
@@ -133,16 +153,20 @@ function createPart (file: FileHandle, read: Prefix, shape: Shape): PartFile {
       await writer.flush()
       if (prefix.length > prefix.pieces.length * pieceBytes) closePiece(prefix)
     },
-    hash: () => prefix.hash,
+    async addTo (hash) {
+      if (prefix.hash !== undefined) return prefix.hash.copy()
+      await scan(file, (bytes) => { hash.update(bytes) })
+      return hash
+    },
     read: () => readFile(file),
     async damaged () {
-      const there = await readPrefix(file, pieceBytes)
+      const there = await readPrefix(file, { span, pieceBytes })
       if (there.length > there.pieces.length * pieceBytes) closePiece(there)
       return [...prefix.pieces.keys()].filter((index) => there.pieces[index] !== prefix.pieces[index])
     },
     async mend (index, bytes) {
       await writeAll(file, [bytes], index * pieceBytes)
-      const { hash } = await readPrefix(file, pieceBytes)
+      const { hash } = await readPrefix(file, { span, pieceBytes })
       prefix = { ...prefix, hash }
     },
     async close () { await file.close() }

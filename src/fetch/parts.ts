@@ -1,4 +1,5 @@
 // All part files of one transfer: one for each segment, `<id>.<n>`.
+import { createHash } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -11,7 +12,7 @@ export interface Parts {
   /** Received, and written, over all segments. */
   readonly length: number
   readonly written: number
-  /** Hashes by piece of the whole file; empty where a piece is not complete. */
+  /** The checks of pieces of the whole file; empty where a piece is not complete. */
   hashes (): string[]
   flush (): Promise<void>
   sync (): Promise<void>
@@ -102,11 +103,8 @@ function createParts (place: Place, first: Layout, opened: PartFile[]): Parts {
       layout = next
     },
     async digest () {
-      const [head, ...rest] = files as [PartFile]
-      const hash = head.hash().copy()
-      for (const file of rest as PartFile[]) {
-        for await (const piece of file.read()) hash.update(piece)
-      }
+      let hash = createHash('sha256')
+      for (const file of files) hash = await file.addTo(hash)
       return hash.digest('hex')
     },
     read: () => Readable.from(bytes(), { objectMode: false }),

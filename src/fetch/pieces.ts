@@ -4,7 +4,7 @@ const MiB = 1024 * 1024
 export const pieceSize = 4 * MiB
 export const maxSegments = 4
 const splitFrom = 40 * MiB
-/** Their hashes stand in one document: beyond 16 GiB a piece is larger instead. */
+/** Their checks stand in one document: beyond 16 GiB a piece is larger instead. */
 const maxPieces = 4096
 
 /** A stretch of the file; `end` is exclusive, null where only the host knows it. */
@@ -28,7 +28,7 @@ function pieceBytesOf (total: number | null): number {
   return bytes
 }
 
-/** Base64 of one bit for each piece, the first in the highest: 1 = its hash is known. */
+/** Base64 of one bit for each piece, the first in the highest: 1 = it is complete. */
 export function bitmapOf (hashes: readonly string[]): string {
   const bits = Buffer.alloc(Math.ceil(hashes.length / 8))
   for (const [index, hash] of hashes.entries()) {

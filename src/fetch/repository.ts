@@ -37,9 +37,9 @@ export interface DownloadRow {
   /** Segments into which the file is divided. */
   segments: number
   pieceBytes: number
-  /** Base64 of one bit for each piece: 1 = its hash is known. */
+  /** Base64 of one bit for each piece: 1 = it is complete. */
   pieces: string
-  /** By piece; empty where it is not known yet. */
+  /** CRC-32 by piece, hex (decision 0017); empty where it is not complete yet. */
   pieceHashes: string[]
   validators: Validators | null
   /** sha-256 of the whole file as the host announces it, hex. */

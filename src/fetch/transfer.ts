@@ -68,16 +68,21 @@ export function createDownloader (options: TransferOptions): Downloader {
 async function carry (options: TransferOptions, ctx: Context, storage: Storage, row: DownloadRow): Promise<void> {
   const parts = await openOwnParts(options, row)
   const journal = openJournal(options, ctx, row, parts)
+  let isDone = false
   const start: Start = { ...options, row, parts, journal, admit: options.flow.open(row.workspaceId), log: ctx.log }
   try {
     await transfer(start, options, ctx, storage)
     await parts.remove()
+    isDone = true
   } catch (error) {
     if (!await settle(options, ctx, row, error)) throw error
     if (!(error instanceof Superseded) || await isOver(options, start)) await parts.remove()
   } finally {
     journal.close()
-    await parts.close()
+    const closing = parts.close()
+    // The disk takes its time to let go of a large file that nobody needs any more.
+    if (isDone) closing.catch(() => {})
+    else await closing
   }
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { MongoClient, type ClientSession } from 'mongodb'
 import { createFetchClient } from '../../plugins/fetch/client.ts'
 import { createGridFsStorage, storageCollections } from '../../plugins/storage/gridfs.ts'
@@ -17,6 +18,14 @@ import { testStores } from '../stores.ts'
 import { startWeb } from '../stand-ins/web.ts'
 
 export const workspaceId = uuidv7()
+
+const pieceBytes = 4 * 1024 * 1024
+
+/** What the document keeps of the pieces of a file. */
+export function piecesOf (body: Buffer): string[] {
+  return Array.from({ length: Math.ceil(body.length / pieceBytes) }, (_none, index) =>
+    crc32(body.subarray(index * pieceBytes, (index + 1) * pieceBytes)).toString(16).padStart(8, '0'))
+}
 
 interface Teardown { teardown (undo: () => unknown): unknown }
 type Emitted = Array<{ name: string, data: Record<string, unknown> }>

@@ -7,14 +7,11 @@ import t from 'tap'
 import { bitmapOf, layOut } from '../../src/fetch/pieces.ts'
 import { until } from '../jobs/rig.ts'
 import type { Web } from '../stand-ins/web.ts'
-import { rig } from './rig.ts'
+import { piecesOf, rig } from './rig.ts'
 
 const MiB = 1024 * 1024
 const sha256 = (body: Buffer) => createHash('sha256').update(body).digest('hex')
 const large = randomBytes(44 * MiB + 12_345)
-const pieceOf = (body: Buffer, n: number) => body.subarray(n * 4 * MiB, (n + 1) * 4 * MiB)
-const hashes = (body: Buffer) =>
-  Array.from({ length: Math.ceil(body.length / (4 * MiB)) }, (_none, n) => sha256(pieceOf(body, n)))
 const bytesOf = (ranges: Array<string | string[] | null>) => ranges.reduce((sum, range) => {
   const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(String(range)) ?? []
   return sum + Number(to) - Number(from) + 1
@@ -54,8 +51,8 @@ t.test('four segments over four connections, broken off and all, are one right f
   await run(id)
   const ended = await row(id)
   t.match(ended, { state: 'done', restarts: 0, segments: 4, bytes: large.length, sha256: sha256(large) })
-  t.same(ended.pieceHashes, hashes(large))
-  t.equal(ended.pieces, bitmapOf(hashes(large)))
+  t.same(ended.pieceHashes, piecesOf(large))
+  t.equal(ended.pieces, bitmapOf(piecesOf(large)))
   t.ok((await stored(id))?.equals(large))
   t.same(await readdir(join(folder, 'parts')), [])
   const asked = ranges('/big')
