@@ -19,6 +19,18 @@ t.test('ids are UUIDv7, unique and in the order they were made', async (t) => {
   t.ok(Math.abs(msOfUuidv7(uuidv7()) - Date.now()) < 5000)
 })
 
+t.test('ids carry the time of their clock, whatever another clock says or this one once said', async (t) => {
+  const now = Date.now() - 60_000
+  const [first, ofHost, second] = [uuidv7(now), uuidv7(), uuidv7(now)]
+  t.same([first, second].map(msOfUuidv7), [now, now], 'a host that is a minute ahead draws no id along')
+  t.ok(first < second && second < ofHost)
+  const ahead = uuidv7(now + 3_600_000)
+  t.equal(msOfUuidv7(uuidv7(now + 1)), now + 1, 'a clock that was an hour ahead is put right')
+  t.ok(ahead > uuidv7(now + 1))
+  const [late, early] = [uuidv7(now + 500), uuidv7(now + 1)]
+  t.ok(early > late, 'what goes back a little keeps its order')
+})
+
 t.test('a code never changes, and its status follows its kind', async (t) => {
   const errors = defineErrors('test', {
     gone_wrong: { kind: 'conflict', message: 'It went wrong.' }, odd: { kind: 'invalid', status: 400, message: 'Odd.' }
