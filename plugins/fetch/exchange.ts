@@ -91,7 +91,9 @@ class Exchange implements Dispatcher.DispatchHandler, Body {
     const error = this.#error = toFetchError(cause, this.#watch.reason)
     this.#controller?.abort(error)
     this.#answered.reject(error)
-    this.#reader?.fail(error)
+    const reader = this.#reader
+    this.#reader = undefined
+    reader?.fail(error)
   }
 
   read (reader: Reader): void {

@@ -1,15 +1,15 @@
 import type { Limits } from '../../src/fetch/index.ts'
 import { FetchError } from '../../src/fetch/index.ts'
 
-/** Whoever works for a request; told why when it must not go on. */
-export interface Worker { stop (reason: Error): void }
+/** What works for a request; told why when it must not go on. */
+export interface Stoppable { stop (reason: Error): void }
 
 /** The clocks of one request; whatever they find ends it with its own error. Nothing at work outlives them. */
 export interface Watch {
   /** What ended the request before its time. */
   readonly reason: Error | undefined
-  heed (worker: Worker): void
-  leave (worker: Worker): void
+  heed (one: Stoppable): void
+  leave (one: Stoppable): void
   /** Starts the wait for a first byte of an answer. */
   await (): void
   /** The first byte is here: from now on the idle time counts. */
@@ -48,7 +48,7 @@ function start (clocks: Clocks): void {
 }
 
 export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
-  const workers: Worker[] = []
+  const heeded: Stoppable[] = []
   const beganAt = performance.now()
   let reason: Error | undefined
   let listener: { totalMs: number } | undefined
@@ -62,17 +62,17 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
     if (reason !== undefined) return
     reason = error
     running.delete(clocks)
-    for (const worker of workers.splice(0)) worker.stop(error)
+    for (const one of heeded.splice(0)) one.stop(error)
   }
 
-  function heed (worker: Worker): void {
-    if (reason === undefined) workers.push(worker)
-    else worker.stop(reason)
+  function heed (one: Stoppable): void {
+    if (reason === undefined) heeded.push(one)
+    else one.stop(reason)
   }
 
-  function leave (worker: Worker): void {
-    const at = workers.indexOf(worker)
-    if (at !== -1) workers.splice(at, 1)
+  function leave (one: Stoppable): void {
+    const at = heeded.indexOf(one)
+    if (at !== -1) heeded.splice(at, 1)
   }
 
   const clocks: Clocks = { dueAt: Infinity, endsAt: beganAt + limits.totalMs, fail }
@@ -122,7 +122,7 @@ export function createWatch (limits: Limits, outer?: AbortSignal): Watch {
       running.delete(clocks)
       if (listener !== undefined) listener.totalMs = performance.now() - beganAt
       outer?.removeEventListener('abort', passOn)
-      for (const worker of workers.splice(0)) worker.stop(new Error('the request is over'))
+      for (const one of heeded.splice(0)) one.stop(new Error('the request is over'))
     }
   }
 }

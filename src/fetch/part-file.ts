@@ -166,8 +166,7 @@ function createPart (file: FileHandle, read: Prefix, shape: Shape): PartFile {
     },
     async mend (index, bytes) {
       await writeAll(file, [bytes], index * pieceBytes)
-      const { hash } = await readPrefix(file, { span, pieceBytes })
-      prefix = { ...prefix, hash }
+      if (prefix.hash !== undefined) ({ hash: prefix.hash } = await readPrefix(file, { span, pieceBytes }))
     },
     async close () { await file.close() }
   }

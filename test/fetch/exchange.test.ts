@@ -3,7 +3,10 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import type { Dispatcher } from 'undici'
 import { createFetchClient, type ClientOptions } from '../../plugins/fetch/client.ts'
+import { send } from '../../plugins/fetch/exchange.ts'
+import { createWatch } from '../../plugins/fetch/watch.ts'
 import { profiles } from '../../src/fetch/index.ts'
 import type { Breakers } from '../../src/kernel/index.ts'
 import { startWeb } from '../stand-ins/web.ts'
@@ -97,4 +100,28 @@ t.test('a host waits for who reads slowly or not at all, and is broken off when 
     const sent = await closed.promise
     t.ok(sent < 16 * 1024 * 1024, `${sent} bytes were sent; the system's own buffers hold some of them`)
   }
+})
+
+t.test('a reader hears of the end once, and nothing after it', async (t) => {
+  const controller = { pause () {}, resume () {}, abort () {} } as unknown as Dispatcher.DispatchController
+  const pool = {
+    dispatch (_request: unknown, handler: Dispatcher.DispatchHandler) {
+      handler.onRequestStart?.(controller, {})
+      handler.onResponseStart?.(controller, 200, {})
+      for (const piece of ['a', 'b']) handler.onResponseData?.(controller, Buffer.from(piece))
+      return true
+    }
+  } as unknown as Dispatcher
+  const stop = new AbortController()
+  const { body } = await send(pool, { path: '/', method: 'GET' }, createWatch(profiles.page, stop.signal))
+  const heard: string[] = []
+  body.read({
+    take (piece) {
+      heard.push(piece.toString())
+      stop.abort(new Error('enough'))
+    },
+    end () { heard.push('end') },
+    fail ({ message }) { heard.push(message) }
+  })
+  t.same(heard, ['a', 'enough'])
 })

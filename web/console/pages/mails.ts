@@ -5,7 +5,8 @@ import { Button } from '../parts/button.ts'
 import { AsRequest } from '../parts/request.ts'
 import { Empty, Loaded } from '../parts/state.ts'
 import { Time } from '../parts/time.ts'
-import { query } from '../router.ts'
+import { hrefOf, query } from '../router.ts'
+import { capturesMails } from '../session.ts'
 import { mails, mailsPath } from '../stores/mails.ts'
 import type { CapturedMail } from '../stores/shapes.ts'
 
@@ -35,6 +36,11 @@ export function MailBox ({ to }: { to?: string | undefined }): Node {
 }
 
 export function Mails (): Node {
+  if (!capturesMails.value) {
+    return html`<${Page} title="Mails"><${Empty} title="No mail is kept here"
+      text="Where no mail server is set, mails are shown to somebody at the machine itself.">
+      <a class="button" href=${hrefOf('/')}>Home</a><//><//>`
+  }
   return html`<${Page} title="Mails" sub="Kept here because no mail server is configured; the newest 200."
     acts=${html`<${AsRequest} call=${{ method: 'GET', path: mailsPath }} /><${Button} icon="sync"
       act=${mails.load}>Read again<//>`}>
