@@ -1,6 +1,8 @@
 import {
-  burstOf, freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, shareQuarter, takeTurns, turnFrom,
-  type Ask, type Bucket, type Candidate, type CandidateRepository, type Ring, type Share, type ShareRepository
+  burstOf, createPrecedence, freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, shareQuarter,
+  takeTurns, turnFrom,
+  type Ask, type Bucket, type Candidate, type CandidateRepository, type Precedence, type Ring, type Share,
+  type ShareRepository
 } from '../../src/jobs/index.ts'
 import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
 import { isEnough, isUrgent, isWhole, nextStock, withStock, type Stock } from './stock.ts'
@@ -11,8 +13,6 @@ interface Parts {
   concurrencyOf: (queue: string) => number
 }
 
-/** Runs that go before what waits in Redis are at most half of a queue: each other one earns one. */
-const mostCredit = 64
 const mostWorkspaces = 64
 /** So many are asked for besides those that should fill the places: some of them may be held. */
 const spare = 4
@@ -34,7 +34,7 @@ interface Window {
   isDry: boolean
   /** Somebody who may exceed the window was, or nobody was asked for since it was exceeded. */
   isUrgent: boolean
-  credit: number
+  precedence: Precedence
   stock?: Stock | undefined
 }
 
@@ -46,8 +46,6 @@ export interface Places { queue: Queue, free: number, extra: number, asks: Ask[]
 
 export interface Choice {
   chosen: Candidate[]
-  /** Those of them that go before what waits in Redis. */
-  ahead: ReadonlySet<string>
   /** More would go if it were looked at once more. */
   hasMore: boolean
 }
@@ -79,7 +77,9 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   function windowOf (queue: string): Window {
     let window = windows.get(queue)
     if (window === undefined) {
-      window = { live: new Map(), total: 0, startsPerSec: 0, isDry: false, isUrgent: true, credit: mostCredit }
+      window = {
+        live: new Map(), total: 0, startsPerSec: 0, isDry: false, isUrgent: true, precedence: createPrecedence()
+      }
       windows.set(queue, window)
     }
     return window
@@ -141,28 +141,40 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     const due = free > 0 ? known : allowed(known, window, size)
     const others = new Set(due.map(({ workspaceId }) => workspaceId))
     const room = roomIn(window, { size, others, nowMs: now.getTime() })
-    const chosen = inTurn(due, now, { queue, free, extra, room, cut })
+    const chosen = inTurn(due, now, { queue, free, extra, size, room, cut })
     const stock = nextStock(window.stock, { known, chosen, look })
     // Where only newcomers were asked for, nobody knows what else waits.
     const wasDry = free > 0 ? look !== undefined || isWhole(stock) : window.isDry
     const isDry = wasDry && !isFull && chosen.length === known.length
     Object.assign(window, { stock, isDry, isUrgent: isUrgent({ due, chosen, extra, isFull }) })
-    const ahead = aheadOf(window, chosen, { size, count: countOf(window, others) })
-    return { chosen, hasMore: free > 0 && !isDry, ahead }
+    return { chosen, hasMore: free > 0 && !isDry }
+  }
+
+  /** Those who find a place, then of the others those who may exceed the window; `size`: the window. */
+  function inTurn (due: readonly Candidate[], now: Date, { queue, free, extra, size, room, cut }: {
+    queue: Queue, free: number, extra: number, size: number, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>
+  }): Candidate[] {
+    const of = { queue, room, cut, now }
+    const placed = free > 0 ? takeLanes(due, of, (waiting) => shareLanes(free, waiting)) : []
+    const there = new Set(placed)
+    const urgent = due.filter((run) =>
+      !there.has(run) && (run.lane === 'interactive' || isFew(room.liveOf(run.workspaceId), size)))
+    const over = Math.max(0, extra - placed.length)
+    return [...placed, ...takeLanes(urgent, of, (waiting) => shareQuarter(over, waiting))]
   }
 
   /** Lane by lane, and within each in turns of the workspaces. */
-  function inTurn (
-    due: readonly Candidate[], now: Date, { queue, free, extra, room, cut }: {
-      queue: Queue, free: number, extra: number, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>
-    }
+  function takeLanes (
+    due: readonly Candidate[], { queue, room, cut, now }: {
+      queue: Queue, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>, now: Date
+    }, share: (waiting: Record<Lane, number>) => Record<Lane, number>
   ): Candidate[] {
     const byLane = Map.groupBy(due, (run) => laneNow(run, now))
-    const waiting = Object.fromEntries(
-      lanes.map((lane) => [lane, byLane.get(lane)?.length ?? 0])) as Record<Lane, number>
-    const shared = free > 0 ? shareLanes(free, extra, waiting) : shareQuarter(extra, waiting)
+    const shared = share(Object.fromEntries(
+      lanes.map((lane) => [lane, byLane.get(lane)?.length ?? 0])) as Record<Lane, number>)
     return lanes.flatMap((lane) => {
       const mine = Map.groupBy(byLane.get(lane) ?? [], ({ workspaceId }) => workspaceId)
+      if (mine.size === 0) return []
       const taken = takeTurns(laneOf(queue, lane).ring, {
         waiting: new Map([...mine].map(([workspaceId, runs]) => [workspaceId, mixRisen(runs, lane)])),
         places: shared[lane],
@@ -200,12 +212,14 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     { live }: Window, { size, others, nowMs }: { size: number, others: ReadonlySet<string>, nowMs: number }
   ) {
     const used = new Map<string, number>()
+    const liveOf = (workspaceId: string): number => (live.get(workspaceId) ?? 0) + (used.get(workspaceId) ?? 0)
     return {
+      liveOf,
       of (workspaceId: string): number {
         const { maxLive = others.size > 1 ? Math.ceil(size / 2) : Infinity, perMin } = shareOf.get(workspaceId) ?? {}
-        const sent = used.get(workspaceId) ?? 0
-        const room = maxLive - (live.get(workspaceId) ?? 0) - sent
-        return perMin === undefined ? room : Math.min(room, tokensOf(workspaceId, perMin, nowMs) - sent)
+        const room = maxLive - liveOf(workspaceId)
+        if (perMin === undefined) return room
+        return Math.min(room, tokensOf(workspaceId, perMin, nowMs) - (used.get(workspaceId) ?? 0))
       },
       use (workspaceId: string): void {
         used.set(workspaceId, (used.get(workspaceId) ?? 0) + 1)
@@ -221,20 +235,13 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     return Math.floor(bucket.tokens)
   }
 
-  /** A workspace with less at work than its part of the window need not wait behind what others have in Redis. */
-  function aheadOf (window: Window, chosen: readonly Candidate[], { size, count }: { size: number, count: number }) {
-    const ahead = new Set<string>()
-    if (count < 2) return ahead
-    const sent = new Map<string, number>()
-    for (const { _id, workspaceId } of chosen) {
-      const atWork = (window.live.get(workspaceId) ?? 0) + (sent.get(workspaceId) ?? 0)
-      sent.set(workspaceId, (sent.get(workspaceId) ?? 0) + 1)
-      if (atWork < size / count / 2 && window.credit >= 1) {
-        ahead.add(_id)
-        window.credit--
-      } else window.credit = Math.min(mostCredit, window.credit + 1)
-    }
-    return ahead
+  /** Its priority in Redis: who has less at work than its part of the window need not wait behind what others have. */
+  function priorityOf ({ queue, lane, workspaceId }: Candidate): number {
+    const { live, precedence } = windowOf(queue)
+    const { size } = sizesOf(queue)
+    const count = live.size + (live.has(workspaceId) ? 0 : 1)
+    const isFew = count > 1 && (live.get(workspaceId) ?? 0) < size / count / 2
+    return precedence.next({ lane, isFew, window: size })
   }
 
   return {
@@ -243,15 +250,15 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     placesOf,
     choose,
 
-    /** Runs were published. */
-    sent (queue: Queue, runs: ReadonlyArray<{ workspaceId: string }>): void {
-      const window = windowOf(queue)
-      window.total += runs.length
-      for (const { workspaceId } of runs) {
-        window.live.set(workspaceId, (window.live.get(workspaceId) ?? 0) + 1)
-        const bucket = buckets.get(workspaceId)
-        if (bucket !== undefined) bucket.tokens--
-      }
+    /** A run was published; its priority in Redis. */
+    sent (run: Candidate): number {
+      const priority = priorityOf(run)
+      const window = windowOf(run.queue)
+      window.total++
+      window.live.set(run.workspaceId, (window.live.get(run.workspaceId) ?? 0) + 1)
+      const bucket = buckets.get(run.workspaceId)
+      if (bucket !== undefined) bucket.tokens--
+      return priority
     },
 
     /** Notes runs that ended; those of their queues where that makes room for runs that wait. */
@@ -284,14 +291,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     },
 
     windowSize: (queue: Queue): number => sizesOf(queue).size,
-
     setRate (queue: Queue, perSec: number): void { windowOf(queue).startsPerSec = perSec }
-  }
-
-  function countOf ({ live }: Window, others: ReadonlySet<string>): number {
-    let count = live.size
-    for (const workspaceId of others) if (!live.has(workspaceId)) count++
-    return count
   }
 }
 

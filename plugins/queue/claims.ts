@@ -5,6 +5,8 @@ import type { Clock, Log, Tx } from '../../src/kernel/index.ts'
 import { createBatcher } from './batcher.ts'
 
 const most = 400
+/** Where fewer are on their way, the next one need not wait for them. */
+const few = 16
 const outcomeTries = 12
 
 interface Parts {
@@ -22,7 +24,7 @@ interface Wanted { id: string, release: number }
 
 /** Claims and outcomes of one worker, grouped by equal content (`jobs.md` 4.3). */
 export function createStarts ({ claims, tx, worker, clock, isLiving, onSuperseded, log }: Parts) {
-  const claimOne = createBatcher<Wanted, RunRow | undefined>(most, async (wanted) => {
+  const claimOne = createBatcher<Wanted, RunRow | undefined>({ most, few }, async (wanted) => {
     const got = new Map<string, RunRow>()
     const groups = Map.groupBy(wanted, ({ release }) => release)
     await Promise.all([...groups].map(async ([release, group]) => {
@@ -39,7 +41,7 @@ export function createStarts ({ claims, tx, worker, clock, isLiving, onSupersede
     })
   })
 
-  const endOne = createBatcher<{ key: StartKey, outcome: Outcome }, undefined>(most, async (outcomes) => {
+  const endOne = createBatcher<{ key: StartKey, outcome: Outcome }, undefined>({ most, few }, async (outcomes) => {
     const missed = await insist(async () => await claims.end(outcomes, clock.now()))
     const superseded = missed === 0 ? 0 : missed - await endNeeded(outcomes)
     if (superseded > 0) onSuperseded(superseded)

@@ -1,6 +1,6 @@
 import { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import { deliveryId, priorityAhead, priorityOf, type Delivery } from '../../src/jobs/index.ts'
+import { deliveryId, priorityOf, type Delivery } from '../../src/jobs/index.ts'
 import type { Partitions } from './partitions.ts'
 
 const kept = { age: 3600, count: 1000 }
@@ -29,11 +29,7 @@ export function createDelivery (connection: Redis, partitions: Partitions, parti
     async add (deliveries: readonly Delivery[]): Promise<void> {
       for (const [name, group] of Map.groupBy(deliveries, ({ queue }) => queue)) {
         for (let from = 0; from < group.length; from += most) {
-          await queueOf(name).addBulk(group.slice(from, from + most).map(({ id, release, lane, isAhead = false }) => ({
-            name: 'run',
-            data: { r: id, n: release },
-            opts: { jobId: deliveryId(id, release), priority: isAhead ? priorityAhead[lane] : priorityOf[lane] }
-          })))
+          await queueOf(name).addBulk(group.slice(from, from + most).map(toJob))
         }
       }
     },
@@ -58,6 +54,10 @@ export function createDelivery (connection: Redis, partitions: Partitions, parti
       await Promise.allSettled([...queues.values()].map(async (queue) => { await queue.close() }))
     }
   }
+}
+
+function toJob ({ id, release, lane, priority = priorityOf[lane] }: Delivery) {
+  return { name: 'run', data: { r: id, n: release }, opts: { jobId: deliveryId(id, release), priority } }
 }
 
 export type DeliveryPort = ReturnType<typeof createDelivery>

@@ -16,6 +16,7 @@ import type { Partitions } from './partitions.ts'
 import { createPauses } from './pauses.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
+import { createRounds } from './rounds.ts'
 import { createTargets } from './targets.ts'
 import type { Wake } from './wake.ts'
 import { createWorkersView, ofPartition } from './workers-view.ts'
@@ -84,13 +85,14 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     onEnded: app.tellEnded,
     log
   })
-  const keeper = createKeeper({
-    relay, contest, watch, recovery, targets, pauses, holds, duties: createDuties(app, view), view, runs, clock,
+  const rounds = createRounds({
+    contest, watch, recovery, holds, duties: createDuties(app, view), view, runs, clock,
     // What is about workers and not about runs is done once, whatever the number of partitions.
     isChief: partition === 0,
     wakeAll: ({ queues }) => { if (queues.length > 0) wake({ queues }) },
     log
   })
+  const keeper = createKeeper({ relay, contest, recovery, rounds, targets, pauses, runs, clock, log })
 
   return {
     ...keeper,

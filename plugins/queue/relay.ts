@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
-  createRetryBudget, laneNow,
+  createRetryBudget,
   type Candidate, type CandidateRepository, type Delivery, type RelayRepository, type RetryBudget
 } from '../../src/jobs/index.ts'
 import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
@@ -65,11 +65,8 @@ export function createRelay (parts: Parts) {
     // Before anything is taken for them: where Redis refuses what went before, nothing more goes.
     await added()
     const { winners, taken } = await contest.settle(await admit(chosen, now), now)
-    const sent = await publish(winners, { taken, ahead: new Set(choices.flatMap(({ ahead }) => [...ahead])), now })
-    for (const [queue, runsOfQueue] of Map.groupBy(sent, (run) => run.queue)) {
-      choice.sent(queue, runsOfQueue)
-      count(queue, runsOfQueue)
-    }
+    const sent = await publish(winners, taken)
+    for (const [queue, runsOfQueue] of Map.groupBy(sent, (run) => run.queue)) count(queue, runsOfQueue)
     // What was held made room for others.
     const hasMore = choices.some((one) => one.chosen.length > 0 && one.hasMore)
     return { published: sent.length, hasMore }
@@ -133,8 +130,7 @@ export function createRelay (parts: Parts) {
 
   /** MongoDB first, Redis second: a crash between them leaves a published run that the next leader adds again. */
   async function publish (
-    passing: readonly Candidate[],
-    { taken, ahead, now }: { taken: ReadonlyMap<string, readonly string[]>, ahead: ReadonlySet<string>, now: Date }
+    passing: readonly Candidate[], taken: ReadonlyMap<string, readonly string[]>
   ): Promise<Candidate[]> {
     const sent: Candidate[] = []
     const namesOf = ({ _id }: Candidate): readonly string[] => taken.get(_id) ?? []
@@ -146,8 +142,9 @@ export function createRelay (parts: Parts) {
       const byId = new Map(group.map((run) => [run._id, run]))
       const deliveries = published.map((one): Delivery => {
         const run = byId.get(one.id)
-        if (run !== undefined) sent.push(run)
-        return { ...one, lane: run === undefined ? one.lane : laneNow(run, now), isAhead: ahead.has(one.id) }
+        if (run === undefined) return one
+        sent.push(run)
+        return { ...one, priority: choice.sent(run) }
       })
       await contest.giveBack(group.filter((run) => !sent.includes(run)), taken)
       await added()

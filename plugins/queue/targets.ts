@@ -29,13 +29,15 @@ export function createTargets (
       const nowMs = clock.ms()
       for (const [target, { untilMs, isProbe }] of holds) {
         if (untilMs > nowMs) continue
+        // From the one to the other in one step: what is neither on hold nor tried, others let go of.
         holds.delete(target)
+        if (isProbe) probes.set(target, { untilMs: nowMs + probeMs })
         await workers.unhold(target, new Date(untilMs))
         if (!isProbe) await free(target)
         else {
           // Where nobody is held, whoever comes first.
           const runId = await runs.freeTarget(target)
-          probes.set(target, { untilMs: nowMs + probeMs, ...(runId !== undefined && { runId }) })
+          if (runId !== undefined) probes.set(target, { untilMs: nowMs + probeMs, runId })
         }
       }
       for (const [target, { untilMs }] of probes) if (untilMs <= nowMs) await free(target)

@@ -40,7 +40,7 @@ export function createTogether ({ claims, tx, clock, log }: Parts) {
     const { name } = started.run
     let add = gathering.get(name)
     if (add === undefined) {
-      add = createBatcher(together.most, async (members) => {
+      add = createBatcher({ most: together.most }, async (members) => {
         const answers = new Map<Member, boolean>()
         for (const group of Map.groupBy(members, (member) => member.started.run.workspaceId).values()) {
           const isDone = await finish(group, together)

@@ -52,6 +52,3 @@ export function policyOf ({ queue, policy }: Pick<JobDefinition, 'queue' | 'poli
 
 /** Priority of a delivery: none goes first. */
 export const priorityOf: Record<Lane, number> = { interactive: 0, default: 5, bulk: 10 }
-
-/** The same for a workspace that has little at work: it does not wait behind what another one has in Redis. */
-export const priorityAhead: Record<Lane, number> = { interactive: 0, default: 4, bulk: 9 }

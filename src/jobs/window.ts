@@ -30,7 +30,7 @@ export function freePlaces (
 }
 
 /** Shares free places over the lanes 8 : 3 : 1; what a lane does not need goes to the others, the most urgent first. */
-export function shareLanes (free: number, extra: number, waiting: Record<Lane, number>): Record<Lane, number> {
+export function shareLanes (free: number, waiting: Record<Lane, number>): Record<Lane, number> {
   const shares: Record<Lane, number> = { interactive: 0, default: 0, bulk: 0 }
   const sum = lanes.reduce((total, lane) => total + (waiting[lane] > 0 ? weights[lane] : 0), 0)
   let left = free
@@ -43,7 +43,6 @@ export function shareLanes (free: number, extra: number, waiting: Record<Lane, n
     shares[lane] += more
     left -= more
   }
-  shares.interactive = Math.max(shares.interactive, Math.min(waiting.interactive, extra))
   return shares
 }
 

@@ -90,7 +90,7 @@ t.test('what a look left behind goes next without another look, as long as nobod
   const asked = look.asks.find(({ lane }) => lane === 'default')?.runs ?? 0
   t.equal(asked, look.free + 100, 'the starts of half a second besides')
   const gone = (runs: readonly Candidate[]) => choice.ended(runs.map(({ workspaceId }) => ['fast', workspaceId]))
-  const send = (runs: readonly Candidate[]) => { choice.sent('fast', runs) }
+  const send = (runs: readonly Candidate[]) => { for (const run of runs) choice.sent(run) }
   const first = choice.choose(look, dueOf('w', 0, asked), now).chosen
   t.equal(first.length, look.free)
   send(first)

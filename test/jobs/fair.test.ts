@@ -201,6 +201,22 @@ t.test('P16: few runs of one workspace do not wait behind many of another', asyn
   await runs(app).updateMany({ name: work.name, state: 'pending' }, { $set: { state: 'cancelled' } })
 })
 
+t.test('what is more urgent, or waited long, keeps nothing else from starting as long as it lasts', async (t) => {
+  for (const loud of [{ lane: 'interactive' }, { runAt: new Date(Date.now() - 3_600_000) }]) {
+    seen.length = 0
+    await add(work, 1500, { ms: 20 }, { workspaceId: 'loud', ...loud })
+    await until('the loud one is at work', () => of(work).length > 100)
+    await add(work, 1, { ms: 20 }, { workspaceId: 'shy' })
+    await add(work, 1, { ms: 20 }, { workspaceId: 'shy', lane: 'bulk' })
+    await until('both of the shy one', () => of(work).filter((one) => one.workspaceId === 'shy').length === 2)
+    const left = 1500 - of(work).filter((one) => one.workspaceId === 'loud').length
+    t.ok(left > 300, `${left} of the loud one still wait`)
+    await runs(app).updateMany({ name: work.name, state: 'pending' }, { $set: { state: 'cancelled' } })
+    await until('none is at work', async () => await runs(app).countDocuments({ name: work.name, isLive: true }) === 0)
+  }
+  seen.length = 0
+})
+
 t.test('a cap holds always, a rate by the minute, and a limited workspace starts nothing in place', async (t) => {
   await app.capacity.setShare('capped', { maxLive: 2 })
   await app.capacity.setShare('slow', { perMin: 60 })

@@ -11,8 +11,8 @@ const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 /** What is not in Redis and not at work. */
 const unstarted = ['blocked', 'pending'] as const
 
-/** `isAhead`: goes before what waits in Redis in its lane. */
-export interface Delivery { id: string, release: number, queue: Queue, lane: Lane, isAhead?: boolean }
+/** `priority`: of BullMQ, where it is not that of the lane. */
+export interface Delivery { id: string, release: number, queue: Queue, lane: Lane, priority?: number }
 
 export type RelayRepository = ReturnType<typeof createRelayRepository>
 
