@@ -1,21 +1,21 @@
 import type { WorkerlessRepository } from '../../src/jobs/index.ts'
 import { queues, type Log } from '../../src/kernel/index.ts'
 import type { Pauses } from './pauses.ts'
-import type { Relay } from './relay.ts'
+import type { Retries } from './retries.ts'
 import type { Targets } from './targets.ts'
 import type { WorkersView } from './workers-view.ts'
 
 interface Parts {
   workerless: WorkerlessRepository
   view: WorkersView
-  relay: Relay
+  retries: Retries
   targets: Targets
   pauses: Pauses
   log: Log
 }
 
 /** Lets go of runs that are held for what is no more. */
-export function createHolds ({ workerless, view, relay, targets, pauses, log }: Parts) {
+export function createHolds ({ workerless, view, retries, targets, pauses, log }: Parts) {
   /** Some living worker can do them. */
   async function freeAble (): Promise<void> {
     const kinds = await workerless.kinds(queues.filter((queue) => view.concurrencyOf(queue) > 0))
@@ -30,7 +30,7 @@ export function createHolds ({ workerless, view, relay, targets, pauses, log }: 
      * lost with the leader of MongoDB. Those for a serial are looked at every second (`freeStaleSerials`).
      */
     async freeStale (): Promise<void> {
-      relay.doubtRetries()
+      retries.doubt()
       const [freed] = await Promise.all([targets.freeForgotten(), freeAble(), pauses.freeForgotten()])
       if (freed > 0) log.warn({ freed }, 'runs were held for targets that are not on hold')
     }

@@ -7,6 +7,7 @@ import { leadTogether } from './leading.ts'
 import type { Pauses } from './pauses.ts'
 import type { Recovery } from './recovery.ts'
 import type { Relay } from './relay.ts'
+import type { Retries } from './retries.ts'
 import type { Rounds } from './rounds.ts'
 import type { Targets } from './targets.ts'
 import { createUpcoming } from './upcoming.ts'
@@ -22,6 +23,7 @@ interface Parts {
   contest: Contest
   recovery: Recovery
   rounds: Rounds
+  retries: Retries
   targets: Targets
   pauses: Pauses
   runs: RelayRepository
@@ -57,7 +59,7 @@ function add (told: Wake, turn: Turn): void {
 }
 
 /** The loop of the one process that has the lease of a partition: the relay, and the rounds beside it. */
-export function createKeeper ({ relay, contest, recovery, rounds, targets, pauses, runs, clock, log }: Parts) {
+export function createKeeper ({ relay, contest, recovery, rounds, retries, targets, pauses, runs, clock, log }: Parts) {
   const bell = createBell()
   let next = quietTurn()
   let isLeading = false
@@ -127,7 +129,7 @@ export function createKeeper ({ relay, contest, recovery, rounds, targets, pause
     const now = next
     next = quietTurn()
     if (now.hasHolds || now.isAfterRound) await loadHolds()
-    if (now.isAfterRound) await relay.freeRetries()
+    if (now.isAfterRound) await retries.free()
     await targets.turn()
     for (const target of now.targets) await targets.succeeded(target)
     await addFreed(now)

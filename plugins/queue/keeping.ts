@@ -16,6 +16,7 @@ import type { Partitions } from './partitions.ts'
 import { createPauses } from './pauses.ts'
 import { createRecovery } from './recovery.ts'
 import { createRelay } from './relay.ts'
+import { createRetries } from './retries.ts'
 import { createRounds } from './rounds.ts'
 import { createTargets } from './targets.ts'
 import type { Wake } from './wake.ts'
@@ -49,12 +50,13 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
   const contest = createContest({
     resources: createResourceRepository(db, slots), declared: app.registry.resources, clock
   })
+  const retries = createRetries({ runs, concurrencyOf: view.concurrencyOf, clock })
   const relay = createRelay({
-    runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished: metrics.released,
+    runs, candidates, choice, contest, delivery, view, targets, pauses, retries, clock, onPublished: metrics.released,
     onEnded: app.tellEnded
   })
   const workerless = createWorkerlessRepository(db, slots)
-  const holds = createHolds({ workerless, view, relay, targets, pauses, log })
+  const holds = createHolds({ workerless, view, retries, targets, pauses, log })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
     jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock,
@@ -92,7 +94,7 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     wakeAll: ({ queues }) => { if (queues.length > 0) wake({ queues }) },
     log
   })
-  const keeper = createKeeper({ relay, contest, recovery, rounds, targets, pauses, runs, clock, log })
+  const keeper = createKeeper({ relay, contest, recovery, rounds, retries, targets, pauses, runs, clock, log })
 
   return {
     ...keeper,

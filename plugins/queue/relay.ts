@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import {
-  createRetryBudget,
-  type Candidate, type CandidateRepository, type Delivery, type RelayRepository, type RetryBudget
-} from '../../src/jobs/index.ts'
+import type { Candidate, CandidateRepository, Delivery, RelayRepository } from '../../src/jobs/index.ts'
 import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
 import type { Chooser, Places } from './choice.ts'
 import type { DeliveryPort } from './delivery.ts'
 import type { Contest } from './contest.ts'
 import type { Pauses } from './pauses.ts'
+import type { Retries } from './retries.ts'
 import type { Targets } from './targets.ts'
 import type { Wanted } from './wake.ts'
 import type { WorkersView } from './workers-view.ts'
@@ -21,6 +19,7 @@ interface Parts {
   view: WorkersView
   targets: Targets
   pauses: Pauses
+  retries: Retries
   clock: Clock
   onPublished: (queue: string, count: number) => void
   /** Runs ended since their time was over. */
@@ -37,13 +36,12 @@ const countsKept = 4
 
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
-  const { runs, candidates, choice, contest, delivery, view, targets, pauses, clock, onPublished, onEnded } = parts
+  const {
+    runs, candidates, choice, contest, delivery, view, targets, pauses, retries, clock, onPublished, onEnded
+  } = parts
   const counts = new Map<string, Count[]>()
-  const budgets = new Map<string, RetryBudget>()
   /** What is published and on its way to Redis; the next pass looks meanwhile what else is due. */
   let adding: Promise<void> = Promise.resolve()
-  /** Queues in which retries wait for the budget, as far as this keeper knows. */
-  const withHeldRetries = new Set<Queue>(queues)
 
   /** Releases what the windows of these queues admit; how many went, and whether more waits that may. */
   async function pass (wanted: Wanted | 'all'): Promise<{ published: number, hasMore: boolean }> {
@@ -90,20 +88,9 @@ export function createRelay (parts: Parts) {
     const open = await keep(inTime, 'paused', (run) => !pauses.isPaused(run))
     const able = await keep(open, 'no_worker', ({ name, v, queue }) => view.canHandle(name, v, queue))
     const reachable = await keep(able, 'target', (run) => targets.mayGo(run))
-    const affordable = await keep(reachable, 'retry_budget', budgeted(now.getTime()))
+    const affordable = await keep(reachable, 'retry_budget', retries.budgeted(now.getTime()))
     const turns = await turnsOf(affordable, now)
     return await keep(affordable, 'serial', (run) => run.serial === undefined || turns.has(run._id))
-  }
-
-  function budgeted (nowMs: number): (run: Candidate) => boolean {
-    const left = new Map<string, number>()
-    return ({ queue, attempt }) => {
-      if (attempt === 0) return true
-      const mine = left.get(queue) ?? budgetOf(queue).left(nowMs)
-      left.set(queue, mine - 1)
-      if (mine <= 0) withHeldRetries.add(queue)
-      return mine > 0
-    }
   }
 
   async function keep (
@@ -161,16 +148,10 @@ export function createRelay (parts: Parts) {
     await last
   }
 
-  function budgetOf (queue: string): RetryBudget {
-    let budget = budgets.get(queue)
-    if (budget === undefined) budgets.set(queue, budget = createRetryBudget())
-    return budget
-  }
-
   function count (queue: Queue, sent: readonly Candidate[]): void {
     if (sent.length === 0) return
     onPublished(queue, sent.length)
-    budgetOf(queue).note(clock.ms(), sent.length, sent.filter(({ attempt }) => attempt > 0).length)
+    retries.note(queue, sent)
     const nowMs = performance.now()
     const kept = counts.get(queue) ?? [{ sinceMs: nowMs, count: 0 }]
     counts.set(queue, kept)
@@ -189,21 +170,7 @@ export function createRelay (parts: Parts) {
     isNewcomer: choice.isNewcomer,
     /** How much of each queue may be live, and how many retries may go now. */
     figures: () => queues.map((queue) => (
-      { queue, window: choice.windowSize(queue), retryBudget: budgetOf(queue).left(clock.ms()) })),
-
-    /** Somebody else may have held retries. */
-    doubtRetries (): void {
-      for (const queue of queues) withHeldRetries.add(queue)
-    },
-
-    /** Lets go of as many retries as may go now. */
-    async freeRetries (): Promise<void> {
-      for (const queue of withHeldRetries) {
-        const left = budgetOf(queue).left(clock.ms())
-        if (left === 0 || view.concurrencyOf(queue) === 0) continue
-        if (await runs.freeSome(queue, 'retry_budget', left) === 0) withHeldRetries.delete(queue)
-      }
-    }
+      { queue, window: choice.windowSize(queue), retryBudget: retries.left(queue) }))
   }
 }
 

@@ -67,21 +67,21 @@ export const proofs: Proofs = {
       `nobody passed over more than ${worst} times`
   },
 
-  async P16 ({ rounds = 3, say }) {
-    const [idle, noisy]: [number[], number[]] = [[], []]
+  async P16 ({ rounds = 6, say }) {
+    const times: Array<{ hours: number, times: number }> = []
     for (let round = 1; round <= rounds; round++) {
       // What waits for an hour counts a lane higher than B.
       const hours = round % 2 === 0 ? 1 : 0
-      const waits = await noisyTenant(hours)
-      idle.push(...waits.idle)
-      noisy.push(...waits.noisy)
-      const [alone, beside] = [p99(waits.idle), p99(waits.noisy)]
-      say(`round ${round} of ${rounds}: idle p99 ${alone} ms, beside 100,000 runs ${hours} h old ${beside} ms`)
+      const { idle, noisy } = await noisyTenant(hours)
+      times.push({ hours, times: p99(noisy) / p99(idle) })
+      say(`round ${round} of ${rounds}: p99 ${p99(idle)} ms, beside 100,000 runs ${hours} h old ${p99(noisy)} ms`)
     }
-    const [alone, beside] = [p99(idle), p99(noisy)]
-    const times = (beside / alone).toFixed(2)
-    if (beside > 3 * alone) throw new Error(`B waits ${times} times as long as when it is alone`)
-    return `${noisy.length} runs, p99 ${beside} ms, ${times} times the ${alone} ms when B is alone`
+    // A round and what it is compared with are half a minute apart: one of them may meet another machine.
+    const medians = [...Map.groupBy(times, ({ hours }) => hours).values()].map((kind) =>
+      kind.map((round) => round.times).toSorted((x, y) => x - y)[Math.floor(kind.length / 2)] ?? Infinity)
+    const said = medians.map((one) => one.toFixed(2)).join(' and ')
+    if (Math.max(...medians) > 3) throw new Error(`B waits ${said} times as long as when it is alone`)
+    return `${rounds} rounds of 200 runs, p99 ${said} times that when B is alone, beside new and old runs`
   },
 
   async P17 ({ rounds = 1, say }) {
@@ -101,9 +101,10 @@ export const proofs: Proofs = {
 }
 
 /**
- * What B waits from commit to start, in ms, alone and beside a backlog of A. Runs take so long that the places of the
- * queue are what is short, not the processor: 50 of 200 ms are 250 starts a second. They are of unequal length, as
- * work is: equal ones begin and end as one wave, and between two waves no order of turns has a place to give.
+ * What B waits, in ms, alone and beside a backlog of A: from due to start, as the histogram of waits has it. Runs take
+ * so long that the places of the queue are what is short, not the processor: 50 of 200 ms are 250 starts a second. They
+ * are of unequal length, as work is: equal ones begin and end as one wave, and between two waves no order of turns has
+ * a place to give. Each place comes free after 4 ms in the mean, one in a hundred of them after 18.
  */
 async function noisyTenant (hours: number, backlog = 100_000, ms = 200): Promise<{ idle: number[], noisy: number[] }> {
   const place = newPlace()
@@ -114,9 +115,8 @@ async function noisyTenant (hours: number, backlog = 100_000, ms = 200): Promise
       for (let n = 0; n < count; n++) {
         const { id } = await app.tx(async (session) =>
           await app.jobs.add(session, load, { ms }, { workspaceId: 'b' }))
-        const committedMs = app.clock.ms()
-        await until('B starts', async () => await startOf(app, id) !== undefined, 60_000)
-        waits.push((await startOf(app, id) ?? Infinity) - committedMs)
+        await until('B starts', async () => await waitOf(app, id) !== undefined, 60_000)
+        waits.push(await waitOf(app, id) ?? Infinity)
         await sleep(20)
       }
       return waits
@@ -140,9 +140,9 @@ function p99 (waits: readonly number[]): number {
   return Math.max(1, waits.toSorted((a, b) => a - b)[Math.ceil(waits.length * 0.99) - 1] ?? Infinity)
 }
 
-async function startOf (app: FastifyInstance, id: string): Promise<number | undefined> {
-  const run = await app.db.collection<{ _id: string, startedAt?: Date }>('jobs.runs').findOne({ _id: id })
-  return run?.startedAt?.getTime()
+async function waitOf (app: FastifyInstance, id: string): Promise<number | undefined> {
+  const run = await app.db.collection<{ _id: string, runAt: Date, startedAt?: Date }>('jobs.runs').findOne({ _id: id })
+  return run?.startedAt === undefined ? undefined : run.startedAt.getTime() - run.runAt.getTime()
 }
 
 /** What dies every few seconds: a worker of its own, replaced at once. */
