@@ -1,10 +1,9 @@
 import {
-  burstOf, createPrecedence, freePlaces, laneNow, mixRisen, newRing, quantum, refill, shareLanes, shareQuarter,
-  takeTurns, turnFrom,
-  type Ask, type Bucket, type Candidate, type CandidateRepository, type Precedence, type Ring, type Share,
-  type ShareRepository
+  createPrecedence, freePlaces, laneNow, mixRisen, newRing, quantum, shareLanes, shareQuarter, takeTurns, turnFrom,
+  type Ask, type Candidate, type CandidateRepository, type Precedence, type Ring, type Share, type ShareRepository
 } from '../../src/jobs/index.ts'
 import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
+import { createRatesLeft } from './rates-left.ts'
 import { isEnough, isUrgent, isWhole, nextStock, withStock, type Stock } from './stock.ts'
 
 interface Parts {
@@ -38,8 +37,11 @@ interface Window {
   stock?: Stock | undefined
 }
 
-/** What is known of a lane of it: whose turn it is, and how many runs a workspace had when it was last asked. */
-interface LaneState { ring: Ring, depth: number, workspaces: number }
+/**
+ * What is known of a lane of it: whose turn it is, of those too who exceed the window and move no other's turn, and how
+ * many runs a workspace had when it was last asked.
+ */
+interface LaneState { ring: Ring, urgentRing: Ring, depth: number, workspaces: number }
 
 /** Places of a queue in this pass; without free ones only what is urgent and who has nothing there may go. */
 export interface Places { queue: Queue, free: number, extra: number, asks: Ask[], ids?: readonly string[] }
@@ -54,15 +56,17 @@ export interface Choice {
 const isFew = (live: number, size: number): boolean => live < Math.max(1, size / 8)
 
 /** Who may exceed the window: whoever is busy has no part in the quarter, and is among what is known all the same. */
-function allowed (known: readonly Candidate[], { live }: Window, size: number): readonly Candidate[] {
-  return known.filter(({ workspaceId, lane }) => lane === 'interactive' || isFew(live.get(workspaceId) ?? 0, size))
+function allowed (
+  known: readonly Candidate[], liveOf: (workspaceId: string) => number, size: number
+): readonly Candidate[] {
+  return known.filter(({ workspaceId, lane }) => lane === 'interactive' || isFew(liveOf(workspaceId), size))
 }
 
 /** Who goes next: lanes with ageing, turns of the workspaces within a lane, caps and rates (`jobs.md` 4.2, 1 and 2). */
 export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   const windows = new Map<string, Window>()
   const laneStates = new Map<string, LaneState>()
-  const buckets = new Map<string, Bucket>()
+  const ratesLeft = createRatesLeft()
   let shareOf = new Map<string, Share>()
   /** Runs of a workspace with a cap have ended since they were counted. */
   let isUnsure = false
@@ -70,7 +74,9 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
   function laneOf (queue: Queue, lane: Lane): LaneState {
     const name = `${queue} ${lane}`
     let state = laneStates.get(name)
-    if (state === undefined) laneStates.set(name, state = { ring: newRing(), depth: quantum, workspaces: 1 })
+    if (state === undefined) {
+      laneStates.set(name, state = { ring: newRing(), urgentRing: newRing(), depth: quantum, workspaces: 1 })
+    }
     return state
   }
 
@@ -115,14 +121,14 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     // No room but for newcomers: whoever is busy here need not be looked at.
     const busy = [...live].filter(([, count]) => !isFew(count, size)).map(([workspaceId]) => workspaceId)
     const asks = lanes.map((lane): Ask => {
-      const { ring, depth, workspaces } = laneOf(queue, lane)
+      const { ring, urgentRing, depth, workspaces } = laneOf(queue, lane)
       const isOpen = free > 0 || lane === 'interactive'
       const wanted = isOpen ? Math.max(free, lane === 'interactive' ? extra : 0) : Math.min(extra, quantum)
       const all = free === 0 ? wanted : wanted + Math.min(mostStock, Math.ceil(startsPerSec * stockS))
       return {
         queue,
         lane,
-        from: turnFrom(ring),
+        from: turnFrom(free > 0 ? ring : urgentRing),
         without: isOpen || busy.length > mostNamed ? [] : busy,
         workspaces: wanted === 0 ? 0 : Math.min(mostWorkspaces, Math.ceil(wanted / depth) + spare),
         runs: workspaces <= 1 ? all : Math.min(all, Math.max(quantum, Math.ceil(all / workspaces) + spare))
@@ -138,7 +144,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     const { isFull, cut } = learn(asks, found, free > 0)
     const look = free > 0 && asks.length > 0 ? { asks, isCut: cut.size > 0 } : undefined
     const known = look === undefined ? withStock(window.stock, found) : found
-    const due = free > 0 ? known : allowed(known, window, size)
+    const due = free > 0 ? known : allowed(known, (workspaceId) => window.live.get(workspaceId) ?? 0, size)
     const others = new Set(due.map(({ workspaceId }) => workspaceId))
     const room = roomIn(window, { size, others, nowMs: now.getTime() })
     const chosen = inTurn(due, now, { queue, free, extra, size, room, cut })
@@ -155,27 +161,29 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     queue: Queue, free: number, extra: number, size: number, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>
   }): Candidate[] {
     const of = { queue, room, cut, now }
-    const placed = free > 0 ? takeLanes(due, of, (waiting) => shareLanes(free, waiting)) : []
+    const placed = takeLanes(free > 0 ? due : [], {
+      ...of, ringOf: ({ ring }) => ring, share: (waiting) => shareLanes(free, waiting)
+    })
     const there = new Set(placed)
-    const urgent = due.filter((run) =>
-      !there.has(run) && (run.lane === 'interactive' || isFew(room.liveOf(run.workspaceId), size)))
+    const urgent = allowed(due.filter((run) => !there.has(run)), room.liveOf, size)
     const over = Math.max(0, extra - placed.length)
-    return [...placed, ...takeLanes(urgent, of, (waiting) => shareQuarter(over, waiting))]
+    return [...placed, ...takeLanes(urgent, {
+      ...of, ringOf: ({ urgentRing }) => urgentRing, share: (waiting) => shareQuarter(over, waiting)
+    })]
   }
 
   /** Lane by lane, and within each in turns of the workspaces. */
-  function takeLanes (
-    due: readonly Candidate[], { queue, room, cut, now }: {
-      queue: Queue, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>, now: Date
-    }, share: (waiting: Record<Lane, number>) => Record<Lane, number>
-  ): Candidate[] {
+  function takeLanes (due: readonly Candidate[], { queue, room, cut, now, ringOf, share }: {
+    queue: Queue, room: ReturnType<typeof roomIn>, cut: ReadonlySet<Lane>, now: Date
+    ringOf: (state: LaneState) => Ring, share: (waiting: Record<Lane, number>) => Record<Lane, number>
+  }): Candidate[] {
     const byLane = Map.groupBy(due, (run) => laneNow(run, now))
     const shared = share(Object.fromEntries(
       lanes.map((lane) => [lane, byLane.get(lane)?.length ?? 0])) as Record<Lane, number>)
     return lanes.flatMap((lane) => {
       const mine = Map.groupBy(byLane.get(lane) ?? [], ({ workspaceId }) => workspaceId)
       if (mine.size === 0) return []
-      const taken = takeTurns(laneOf(queue, lane).ring, {
+      const taken = takeTurns(ringOf(laneOf(queue, lane)), {
         waiting: new Map([...mine].map(([workspaceId, runs]) => [workspaceId, mixRisen(runs, lane)])),
         places: shared[lane],
         roomOf: room.of,
@@ -219,20 +227,12 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
         const { maxLive = others.size > 1 ? Math.ceil(size / 2) : Infinity, perMin } = shareOf.get(workspaceId) ?? {}
         const room = maxLive - liveOf(workspaceId)
         if (perMin === undefined) return room
-        return Math.min(room, tokensOf(workspaceId, perMin, nowMs) - (used.get(workspaceId) ?? 0))
+        return Math.min(room, ratesLeft.of(workspaceId, perMin, nowMs) - (used.get(workspaceId) ?? 0))
       },
       use (workspaceId: string): void {
         used.set(workspaceId, (used.get(workspaceId) ?? 0) + 1)
       }
     }
-  }
-
-  /** Starts that the rate of a workspace has left now. */
-  function tokensOf (workspaceId: string, perMin: number, nowMs: number): number {
-    const before = buckets.get(workspaceId) ?? { tokens: Infinity, atMs: nowMs }
-    const bucket = refill(before, nowMs, perMin / 60, burstOf(perMin))
-    buckets.set(workspaceId, bucket)
-    return Math.floor(bucket.tokens)
   }
 
   /** Its priority in Redis: who has less at work than its part of the window need not wait behind what others have. */
@@ -256,8 +256,7 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       const window = windowOf(run.queue)
       window.total++
       window.live.set(run.workspaceId, (window.live.get(run.workspaceId) ?? 0) + 1)
-      const bucket = buckets.get(run.workspaceId)
-      if (bucket !== undefined) bucket.tokens--
+      ratesLeft.use(run.workspaceId)
       return priority
     },
 

@@ -118,3 +118,31 @@ t.test('where the window is full no more is asked for than what is new', async (
   t.same(chosen.map(({ _id }) => _id), ['v0000'], 'whoever is busy waits for a place')
   t.equal(hasMore, false)
 })
+
+t.test('who exceeds the window moves the turns of nobody who waits for a place', async (t) => {
+  const { choice, count } = keeper()
+  await count(0)
+  const gone = (runs: readonly Candidate[]) => choice.ended(runs.map(({ workspaceId }) => ['fast', workspaceId]))
+  const went = new Map<string, number>()
+  // Two great ones, and a newcomer at each pass; 120 places of which twelve come free each time.
+  for (let pass = 0; pass < 40; pass++) {
+    const known = [...dueOf('a', pass * 200, 200), ...dueOf('c', pass * 200, 200), ...dueOf('z', pass, 1)]
+    const { chosen } = choice.choose({ ...choice.placesOf('fast'), free: 12, extra: 40 }, known, now)
+    for (const { workspaceId } of chosen) went.set(workspaceId, (went.get(workspaceId) ?? 0) + 1)
+    for (const run of chosen) choice.sent(run)
+    gone(chosen)
+  }
+  t.equal(went.get('z'), 40, 'each newcomer goes at once')
+  const [a = 0, c = 0] = [went.get('a'), went.get('c')]
+  t.ok(Math.abs(a - c) <= 20, `the others get the same, within two turns: ${a} and ${c}`)
+})
+
+t.test('old runs of another lane find no part of the quarter beyond the window, urgent ones do', async (t) => {
+  const { choice, count } = keeper()
+  await count(138)
+  const old = dueOf('w', 0, 100).map((run) => ({ ...run, runAt: new Date(now.getTime() - 3_600_000) }))
+  const places = { ...choice.placesOf('fast'), free: 12, extra: 50 }
+  t.equal(choice.choose(places, old, now).chosen.length, 12)
+  const urgent = dueOf('w', 200, 100).map((run) => ({ ...run, lane: 'interactive' as const }))
+  t.equal(choice.choose(places, urgent, now).chosen.length, 50, 'and never more than it')
+})
