@@ -124,7 +124,8 @@ t.test('who exceeds the window moves the turns of nobody who waits for a place',
   await count(0)
   const gone = (runs: readonly Candidate[]) => choice.ended(runs.map(({ workspaceId }) => ['fast', workspaceId]))
   const went = new Map<string, number>()
-  // Two great ones, and a newcomer at each pass; 120 places of which twelve come free each time.
+  for (const run of [...dueOf('a', 9000, 20), ...dueOf('c', 9000, 20)]) choice.sent(run)
+  // Two that are busy, and a newcomer at each pass, in which twelve places are free.
   for (let pass = 0; pass < 40; pass++) {
     const known = [...dueOf('a', pass * 200, 200), ...dueOf('c', pass * 200, 200), ...dueOf('z', pass, 1)]
     const { chosen } = choice.choose({ ...choice.placesOf('fast'), free: 12, extra: 40 }, known, now)
