@@ -50,7 +50,7 @@ export function createScreen () {
       line('')
       line(`  ${figures.posts ?? 0} posts in ${figures.pages ?? 0} pages, ${figures.ready ?? 0} pictures ready, ` +
         `${figures.rejected ?? 0} refused, ${figures.fired ?? 0} alert, ${figures.items ?? 0} item, ` +
-        `${figures.mails ?? 0} mail, ${figures.seconds ?? '?'} s`)
+        `${figures.mails ?? 0} mail, told after ${figures.seconds ?? '?'} s`)
       line(isOk ? color('good', '  Every row holds.') : color('bad', `  ${failures.length} conditions do not hold.`))
     },
 
