@@ -1,0 +1,111 @@
+// The loops of a keeper beside each other, and how claims gather.
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { createBatcher } from '../../plugins/queue/batcher.ts'
+import { createKeeper } from '../../plugins/queue/keeper.ts'
+import { createRounds, type RoundsParts } from '../../plugins/queue/rounds.ts'
+import { until } from './rig.ts'
+
+const nothing = async (): Promise<void> => undefined
+const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+const clock = { now: () => new Date(), ms: () => Date.now() }
+
+function lease () {
+  const end = new AbortController()
+  return { end, turn: { fence: 1, signal: end.signal } }
+}
+
+t.test('the relay goes on while a round takes long, and waits where one failed', async (t) => {
+  let passes = 0
+  let tell: (isWell: boolean) => void = () => undefined
+  const relay = {
+    pass: async () => { passes++; return { published: 0, hasMore: false } },
+    ended: () => [], isNewcomer: () => false, added: nothing, figures: () => []
+  }
+  const rounds = {
+    first: nothing,
+    async go ({ signal }: { signal: AbortSignal }, onRound: (isWell: boolean) => void) {
+      tell = onRound
+      await sleep(60_000, undefined, { signal }).catch(() => undefined)
+    }
+  }
+  const keeper = createKeeper({
+    relay, rounds, contest: { queuesOf: () => [] }, recovery: { checkEpoch: nothing }, retries: { free: nothing },
+    targets: { load: nothing, turn: nothing, succeeded: nothing }, pauses: { load: nothing },
+    runs: { upcoming: async () => [] }, clock, log
+  } as unknown as Parameters<typeof createKeeper>[0])
+  const { end, turn } = lease()
+  const leading = keeper.lead(turn)
+  await until('the first pass', () => passes > 0)
+  const before = passes
+  keeper.wake({ queues: ['fast'] })
+  await until('a pass beside the round', () => passes > before)
+  tell(false)
+  await sleep(50)
+  const stopped = passes
+  keeper.wake({ queues: ['fast'] })
+  await sleep(700)
+  t.equal(passes, stopped, 'neither a wake nor the next poll releases anything')
+  tell(true)
+  await until('a pass after a round that went well', () => passes > stopped)
+  end.abort()
+  await leading
+  t.equal(keeper.isLeading(), false)
+})
+
+t.test('a round that fails is told, and the next one looks at everything', async (t) => {
+  let isAway = true
+  let added = 0
+  const parts = {
+    recovery: {
+      checkEpoch: async () => { if (isAway) throw new Error('Redis is away') },
+      addAgain: async () => { added++ }, returnLost: nothing, endLate: nothing
+    },
+    view: { refresh: async () => ({ gone: [], isChanged: false }) },
+    holds: { freeStale: nothing }, isChief: false, log
+  }
+  const rounds = createRounds(parts as unknown as RoundsParts)
+  const { end, turn } = lease()
+  const first = rounds.first(turn)
+  await sleep(50)
+  t.equal(added, 0)
+  isAway = false
+  await first
+  t.equal(added, 1, 'the first round is over when one went well')
+
+  const told: boolean[] = []
+  isAway = true
+  const going = rounds.go(turn, (isWell) => { told.push(isWell) })
+  await until('a failure', () => told.includes(false))
+  isAway = false
+  await until('a round that went well', () => told.at(-1) === true)
+  t.equal(added, 2, 'what was published last is added once more')
+  end.abort()
+  await going
+})
+
+t.test('a few leave side by side, more wait for each other', async (t) => {
+  const batches: Array<{ items: readonly number[], end: () => void }> = []
+  const open = { most: 5, few: 3 }
+  const add = createBatcher<number, number>(open, async (items) => {
+    await new Promise<void>((resolve) => { batches.push({ items, end: resolve }) })
+    return items.map((item) => item * 10)
+  })
+  const one = add(1)
+  await until('one leaves at once', () => batches.length === 1)
+  const two = [add(2), add(3)]
+  await until('so do two', () => batches.length === 2)
+  t.same(batches[1]?.items, [2, 3], 'those of one moment together')
+  const rest = [4, 5, 6, 7, 8, 9].map(async (n) => await add(n))
+  await sleep(20)
+  t.equal(batches.length, 2, 'three are on their way')
+  batches[0]?.end()
+  t.equal(await one, 10)
+  await until('the next leave', () => batches.length === 3)
+  t.same(batches[2]?.items, [4, 5, 6, 7, 8], 'no more than that at a time')
+  batches[1]?.end()
+  batches[2]?.end()
+  await until('the last', () => batches.length === 4)
+  batches[3]?.end()
+  t.same(await Promise.all([...two, ...rest]), [20, 30, 40, 50, 60, 70, 80, 90])
+})
