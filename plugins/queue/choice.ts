@@ -244,6 +244,8 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     return precedence.next({ lane, isFew, window: size })
   }
 
+  const isBusy = (queue: Queue): boolean => windowOf(queue).total >= concurrencyOf(queue)
+
   return {
     load,
     isKnown: (queue: Queue) => windows.has(queue) && !isUnsure,
@@ -282,11 +284,11 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
       })
     },
 
+    isBusy,
     /** Whether others have all places, and this workspace, which has few, may go besides. */
     isNewcomer (queue: Queue, workspaceId: string): boolean {
-      const { live, total } = windowOf(queue)
       const { extra, size } = sizesOf(queue)
-      return total >= concurrencyOf(queue) && extra > 0 && isFew(live.get(workspaceId) ?? 0, size)
+      return isBusy(queue) && extra > 0 && isFew(windowOf(queue).live.get(workspaceId) ?? 0, size)
     },
 
     windowSize: (queue: Queue): number => sizesOf(queue).size,

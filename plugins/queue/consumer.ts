@@ -2,6 +2,7 @@ import { UnrecoverableError, Worker, type Job } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { rhythms, type RunRow } from '../../src/jobs/index.ts'
 import type { Log, Queue } from '../../src/kernel/index.ts'
+import { createBeyond } from './beyond.ts'
 import type { Starts } from './claims.ts'
 import type { Executor } from './execute.ts'
 import type { Share } from './partitions.ts'
@@ -51,6 +52,10 @@ export function createConsumer (parts: Parts) {
   /** Outcomes on their way to the store whose deliveries are acknowledged. */
   let unwritten = 0
   const gate = createGate(() => concurrency)
+  const beyond = createBeyond({
+    starts, executor, places: () => concurrency, log,
+    isOpen: () => !isClosing && gate.ahead() === 0
+  })
   let worker = build()
 
   function build (): Worker<Payload | LossyPayload> {
@@ -171,12 +176,14 @@ export function createConsumer (parts: Parts) {
       adjust()
     },
 
+    startBeyond: beyond.start,
+
     /** Takes no more work. */
     async pause (): Promise<void> {
       isClosing = true
       await worker.pause(true)
     },
-    async close (): Promise<void> { await worker.close() }
+    async close (): Promise<void> { await Promise.all([worker.close(), beyond.settled()]) }
   }
 }
 

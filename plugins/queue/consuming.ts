@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import type { Bindings } from './bindings.ts'
 import { bullConnection } from './connection.ts'
+import { createHandover } from './handover.ts'
 import type { Keepers } from './keepers.ts'
 import type { LeaseLoop } from './leading.ts'
 import type { createLeases } from './leases.ts'
@@ -44,8 +45,9 @@ export async function buildConsuming (app: FastifyInstance, parts: Parts): Promi
     keepers?.redisCameBack()
   })
   const runtime = createRuntime(app, { ...others, groups, connection, wake: waker.send })
+  const handover = createHandover(app.bus, app.processes.id, runtime.startBeyond)
   const keepers = groups.includes('keeper')
-    ? buildKeepers(app, { ...others, connection, wake: waker.send })
+    ? buildKeepers(app, { ...others, connection, hand: handover.send, wake: waker.send })
     : undefined
   keepers?.compete(leases.port, ticker)
   if (keepers !== undefined) leases.port.hold(watchLease, createWatch(app, waker.onAdded))
@@ -54,6 +56,7 @@ export async function buildConsuming (app: FastifyInstance, parts: Parts): Promi
     ...(keepers && { keepers }),
     start: runtime.start,
     async close () {
+      handover.close()
       await runtime.drain()
       const closing = leases.close()
       // A keeper that waits for a Redis that is away: what it wanted to add stands in the store.

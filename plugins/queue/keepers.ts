@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import type { Leases } from '../../src/kernel/index.ts'
+import type { Handover } from './handover.ts'
 import { exposeKeepers } from './keeper-gauges.ts'
 import { buildKeeper, keeperLease } from './keeping.ts'
 import { leadTogether, type LeaseLoop } from './leading.ts'
@@ -8,7 +9,13 @@ import type { QueueMetrics } from './metrics.ts'
 import type { Partitions } from './partitions.ts'
 import { onWake, onWorkers, type Wake } from './wake.ts'
 
-interface Parts { connection: Redis, partitions: Partitions, metrics: QueueMetrics, wake: (wake: Wake) => void }
+interface Parts {
+  connection: Redis
+  partitions: Partitions
+  metrics: QueueMetrics
+  hand: (handed: Handover) => void
+  wake: (wake: Wake) => void
+}
 
 /** A candidate for the keeper of every partition; one process may become several of them. */
 export function buildKeepers (app: FastifyInstance, parts: Parts) {

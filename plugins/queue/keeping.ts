@@ -9,6 +9,7 @@ import { createChoice } from './choice.ts'
 import { createContest } from './contest.ts'
 import { createDelivery } from './delivery.ts'
 import { createDuties } from './duties.ts'
+import { toNext, type Handover } from './handover.ts'
 import { createHolds } from './holds.ts'
 import { createKeeper } from './keeper.ts'
 import type { QueueMetrics } from './metrics.ts'
@@ -29,12 +30,13 @@ interface Parts {
   partitions: Partitions
   partition: number
   metrics: QueueMetrics
+  hand: (handed: Handover) => void
   /** Wakes the keeper that a run belongs to. */
   wake: (wake: Wake) => void
 }
 
 /** The keeper of a partition with all that it works with. */
-export function buildKeeper (app: FastifyInstance, { connection, partitions, partition, metrics, wake }: Parts) {
+export function buildKeeper (app: FastifyInstance, { connection, partitions, partition, metrics, hand, wake }: Parts) {
   const { db, clock, log, processes } = app
   const slots = partitions.slotsOf(partition)
   const runs = createRelayRepository(db, slots)
@@ -53,7 +55,7 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
   const retries = createRetries({ runs, concurrencyOf: view.concurrencyOf, clock })
   const relay = createRelay({
     runs, candidates, choice, contest, delivery, view, targets, pauses, retries, clock, onPublished: metrics.released,
-    onEnded: app.tellEnded
+    handOver: toNext(view, hand), onEnded: app.tellEnded
   })
   const workerless = createWorkerlessRepository(db, slots)
   const holds = createHolds({ workerless, view, retries, targets, pauses, log })

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import type { Candidate, CandidateRepository, Delivery, RelayRepository } from '../../src/jobs/index.ts'
+import {
+  mayGoBeyond, type Candidate, type CandidateRepository, type Delivery, type RelayRepository
+} from '../../src/jobs/index.ts'
 import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
 import type { Chooser, Places } from './choice.ts'
 import type { DeliveryPort } from './delivery.ts'
@@ -22,6 +24,8 @@ interface Parts {
   retries: Retries
   clock: Clock
   onPublished: (queue: string, count: number) => void
+  /** Tells a worker of a published run that may start beyond the places. */
+  handOver: (run: Candidate, release: number) => void
   /** Runs ended since their time was over. */
   onEnded: (ids: readonly string[]) => void
 }
@@ -37,7 +41,7 @@ const countsKept = 4
 /** One pass after the other: what is due and may go becomes published, then a delivery in Redis (`jobs.md` 4.2). */
 export function createRelay (parts: Parts) {
   const {
-    runs, candidates, choice, contest, delivery, view, targets, pauses, retries, clock, onPublished, onEnded
+    runs, candidates, choice, contest, delivery, view, targets, pauses, retries, clock, onPublished, handOver, onEnded
   } = parts
   const counts = new Map<string, Count[]>()
   /** What is published and on its way to Redis; the next pass looks meanwhile what else is due. */
@@ -131,7 +135,9 @@ export function createRelay (parts: Parts) {
         const run = byId.get(one.id)
         if (run === undefined) return one
         sent.push(run)
-        return { ...one, priority: choice.sent(run) }
+        const priority = choice.sent(run)
+        if (mayGoBeyond(priority) && choice.isBusy(run.queue)) handOver(run, one.release)
+        return { ...one, priority }
       })
       await contest.giveBack(group.filter((run) => !sent.includes(run)), taken)
       await added()

@@ -9,6 +9,7 @@ import type { Queue } from '../../src/kernel/index.ts'
 import { createConsumer, type Consumer } from './consumer.ts'
 import { onCancel } from './control.ts'
 import { buildExecutor, type ExecutingParts } from './executing.ts'
+import type { Handover } from './handover.ts'
 import { createLoopGuard } from './loop-guard.ts'
 import { createLossyRunner } from './lossy.ts'
 import { loopLimitMs, type OwnProcess, type RuntimeLimits } from './own-process.ts'
@@ -53,8 +54,7 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
   const { claims, workers, starts, places, executor } = buildExecutor(app, {
     bindings, codeVersion, wake, metrics: counted, giveUpMs: limits.giveUpMs, onIgnored, ...(solo && { solo })
   })
-  const offCancel = onCancel(app.bus, executor.cancel)
-  const offPoison = onPoison(app.bus, quarantine.add)
+  const offs = [onCancel(app.bus, executor.cancel), onPoison(app.bus, quarantine.add)]
   const runLossy = createLossyRunner({ boundOf: bindings.of, jobs, tx, clock, log, metrics: counted })
   const consumers: Consumer[] = []
   const timers: NodeJS.Timeout[] = []
@@ -150,13 +150,13 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
       every(cancelledEveryMs, abortCancelled)
     },
 
+    startBeyond: (handed: Handover): void => { startBeyond(consumers, handed) },
     redisCameBack () { for (const consumer of consumers) consumer.redisCameBack() },
 
     /** Ends without costing an attempt: waits, then aborts, then gives back (`jobs.md` 4.3). */
     async drain (): Promise<void> {
       for (const timer of timers) clearInterval(timer)
-      offCancel()
-      offPoison()
+      for (const off of offs) off()
       if (consumers.length === 0) return
       guard.stop()
       executor.drain()
@@ -178,6 +178,11 @@ export function createRuntime (app: FastifyInstance, parts: Parts) {
     const untilMs = performance.now() + withinMs
     while (executor.activeCount() > 0 && performance.now() < untilMs) await sleep(20)
   }
+}
+
+/** Starts the run of a newcomer where all places of its queue are taken. */
+function startBeyond (consumers: readonly Consumer[], { queue, id, release }: Handover): void {
+  consumers.find((consumer) => consumer.queue === queue && consumer.startBeyond(id, release))
 }
 
 /** Places of the process by queue, over all partitions. */

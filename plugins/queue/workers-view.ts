@@ -1,6 +1,9 @@
 import type { WorkerRepository, WorkerRow } from '../../src/jobs/index.ts'
 import type { Clock, ProcessId } from '../../src/kernel/index.ts'
 
+/** Who knows a name, and at which version. */
+interface Ability { worker: string, version: number }
+
 const livingMs = 10_000
 
 /** What the living workers can do, as the keeper last saw it. */
@@ -8,10 +11,14 @@ export function createWorkersView (
   { workers, clock, isGone }: { workers: WorkerRepository, clock: Clock, isGone: (process: ProcessId) => boolean }
 ) {
   let concurrency = new Map<string, number>()
-  let versions = new Map<string, number>()
+  let abilities = new Map<string, Ability[]>()
   let living = new Set<string>()
   let codeVersions: string[] = []
+  let turn = 0
   let signature = ''
+
+  const ableTo = (name: string, version: number, queue: string): Ability[] =>
+    abilities.get(`${queue} ${name}`)?.filter((one) => one.version >= version) ?? []
 
   return {
     /** Reads them anew; tells who is gone from this host, and whether the abilities changed. */
@@ -22,8 +29,8 @@ export function createWorkersView (
       living = new Set(alive.map((row) => row._id))
       codeVersions = alive.map((row) => row.codeVersion)
       concurrency = sumQueues(alive)
-      versions = versionsOf(alive)
-      const seen = JSON.stringify([[...concurrency], [...versions]])
+      abilities = abilitiesOf(alive)
+      const seen = JSON.stringify([[...concurrency], [...abilities].map(([pair, those]) => [pair, highest(those)])])
       const isChanged = seen !== signature
       signature = seen
       return { gone, isChanged }
@@ -33,7 +40,12 @@ export function createWorkersView (
     isLiving: (id: string) => living.has(id),
     concurrencyOf: (queue: string) => concurrency.get(queue) ?? 0,
     /** Whether a worker that consumes the queue knows the name at that version. */
-    canHandle: (name: string, version: number, queue: string) => (versions.get(`${queue} ${name}`) ?? -1) >= version
+    canHandle: (name: string, version: number, queue: string) => ableTo(name, version, queue).length > 0,
+    /** One of those workers, at every call the next. */
+    nextFor ({ name, v, queue }: { name: string, v: number, queue: string }): string | undefined {
+      const those = ableTo(name, v, queue)
+      return those[turn++ % those.length]?.worker
+    }
   }
 }
 
@@ -52,16 +64,18 @@ function sumQueues (rows: readonly WorkerRow[]): Map<string, number> {
   return sums
 }
 
-/** The highest version of each name by queue: a worker knows all names, and consumes only its queues. */
-function versionsOf (rows: readonly WorkerRow[]): Map<string, number> {
-  const versions = new Map<string, number>()
-  for (const { queues, handles } of rows) {
+/** Who knows each name, by queue: a worker knows all names, and consumes only its queues. */
+function abilitiesOf (rows: readonly WorkerRow[]): Map<string, Ability[]> {
+  const abilities = new Map<string, Ability[]>()
+  for (const { _id: worker, queues, handles } of rows) {
     for (const queue of Object.keys(queues)) {
       for (const { name, version } of handles) {
         const pair = `${queue} ${name}`
-        versions.set(pair, Math.max(version, versions.get(pair) ?? 0))
+        abilities.set(pair, [...abilities.get(pair) ?? [], { worker, version }])
       }
     }
   }
-  return versions
+  return abilities
 }
+
+const highest = (abilities: readonly Ability[]): number => Math.max(...abilities.map(({ version }) => version))

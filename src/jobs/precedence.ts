@@ -3,7 +3,12 @@ import { lanes, type Lane } from '../kernel/index.ts'
 /** Priorities of BullMQ, the least first: of each lane who has little at work there, then the others. */
 const priorities = [0, 1, 4, 5, 9, 10] as const
 const last = priorities.length - 1
+/** Of who has little at work, in a lane that does not wait gladly. */
+const newcomers: ReadonlySet<number> = new Set([priorities[0], priorities[2]])
 const mostCredit = 64
+
+/** Whether a run of this priority may start where others have all places. */
+export const mayGoBeyond = (priority: number): boolean => newcomers.has(priority)
 
 /**
  * Who goes before whom of what waits in Redis. It takes the least priority as long as there is any, so that whoever is

@@ -1,6 +1,6 @@
 // Who goes before whom of what waits in Redis.
 import t from 'tap'
-import { createPrecedence } from '../../src/jobs/index.ts'
+import { createPrecedence, mayGoBeyond } from '../../src/jobs/index.ts'
 import type { Lane } from '../../src/kernel/index.ts'
 
 const window = 150
@@ -56,4 +56,14 @@ t.test('nobody is passed for ever, whoever keeps coming', async (t) => {
 t.test('a run of somebody else goes soon beside a lane that is more urgent', async (t) => {
   t.ok(startsBefore(['default', true], [['interactive']]) <= window)
   t.ok(startsBefore(['bulk', true], [['default']]) <= window)
+})
+
+t.test('who has little at work may go beyond the places, but in no lane that can wait, nor in a flood', async (t) => {
+  const priorityOf = (lane: Lane, isFew: boolean): number => createPrecedence().next({ lane, isFew, window })
+  const asked = [['interactive', true], ['default', true], ['bulk', true], ['interactive', false], ['default', false]]
+  t.same(asked.map(([lane, isFew]) => mayGoBeyond(priorityOf(lane as Lane, isFew as boolean))),
+    [true, true, false, false, false])
+  const precedence = createPrecedence()
+  const next = (): boolean => mayGoBeyond(precedence.next({ lane: 'default', isFew: true, window }))
+  t.equal(Array.from({ length: 1000 }, next).filter(Boolean).length, 64 + (1000 - 64) / 2, 'credit, then every second')
 })

@@ -37,7 +37,7 @@ export function createCandidateRepository (db: Db, slots?: readonly number[]) {
   function pipelineOf ({ queue, lane, workspaces, from, without, runs }: Ask, now: Date) {
     const waiting = { state: 'pending', queue, lane }
     return [
-      { $match: waiting },
+      { $match: { ...waiting, ...(without.length > 0 && { workspaceId: { $nin: [...without] } }) } },
       { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
       {
         $group: {
@@ -45,9 +45,7 @@ export function createCandidateRepository (db: Db, slots?: readonly number[]) {
         }
       },
       {
-        $match: {
-          heldBy: null, runAt: { $lte: now }, ...mine, ...(without.length > 0 && { _id: { $nin: [...without] } })
-        }
+        $match: { heldBy: null, runAt: { $lte: now }, ...mine }
       },
       { $set: { turn: { $cond: [{ $gte: ['$_id', { $literal: from }] }, 0, 1] } } },
       { $sort: { turn: 1, _id: 1 } },
