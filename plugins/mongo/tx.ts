@@ -15,14 +15,20 @@ export function createTx (useSession: UseSession, log: Log): Tx {
 
   async function tx<T> (work: (session: ClientSession) => Promise<T>): Promise<T> {
     const notes = new Map<symbol, unknown[]>()
-    const result = await useSession(async (session) => await session.withTransaction(async () => {
-      notes.clear()
-      return await withNotes(notes, async () => {
-        const answer = await work(session)
-        for (const { beforeCommit } of participants) await beforeCommit?.(session, notes)
-        return answer
-      })
-    }, options))
+    const result = await useSession(async (session) => {
+      try {
+        return await session.withTransaction(async () => {
+          notes.clear()
+          return await withNotes(notes, async () => {
+            const answer = await work(session)
+            for (const { beforeCommit } of participants) await beforeCommit?.(session, notes)
+            return answer
+          })
+        }, options)
+      } finally {
+        for (const { afterEnd } of participants) afterEnd?.(session)
+      }
+    })
     for (const participant of participants) await afterCommit(participant, notes)
     return result
   }

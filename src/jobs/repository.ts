@@ -17,6 +17,7 @@ export {
   createControlRepository, mostEnded, type ControlRepository, type ListedRun, type Reorder
 } from './repository/control.ts'
 export { createDedupeRepository, type DedupeRepository } from './repository/dedupes.ts'
+export { createInTurn } from './repository/in-turn.ts'
 export { createEventPages, type EventPages } from './repository/event-pages.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
 export { createLeaseRepository, type LeaseRepository } from './repository/leases.ts'

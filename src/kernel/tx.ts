@@ -13,6 +13,8 @@ export interface TxParticipant {
   beforeCommit? (session: Session, notes: Notes): Promise<void>
   /** Runs once, before the answer. May fail: what must happen stands in the outbox too. */
   afterCommit? (notes: Notes): Promise<void> | void
+  /** Runs once when it is over, committed or not, before its session has another. */
+  afterEnd? (session: Session): void
 }
 
 export interface Tx {

@@ -2,6 +2,7 @@ import type { Db, Filter } from 'mongodb'
 import { endStates, type Session } from '../../kernel/index.ts'
 import { noteArrivals } from '../arrivals.ts'
 import type { DedupeOfRun, RunRow } from '../run.ts'
+import type { InTurn } from './in-turn.ts'
 import type { KeptRun } from './runs.ts'
 
 const waiting = ['blocked', 'pending'] as const
@@ -15,7 +16,7 @@ type Deduped = RunRow & { dedupe: DedupeOfRun }
 export type DedupeRepository = ReturnType<typeof createDedupeRepository>
 
 /** One run instead of many. What the mark of a run says is judged by its state: no end of a run has to clear it. */
-export function createDedupeRepository (db: Db) {
+export function createDedupeRepository (db: Db, inTurn?: Pick<InTurn, 'wait'>) {
   const rows = db.collection<RunRow>('jobs.runs')
 
   const active = ({ workspaceId, name, dedupe }: Deduped): Filter<RunRow> =>
@@ -30,6 +31,7 @@ export function createDedupeRepository (db: Db) {
 
   /** Puts the data of the new run into the one that waits; a new release number makes its readers let go of it. */
   async function replace (session: Session, run: Deduped): Promise<KeptRun | undefined> {
+    await inTurn?.wait(session, JSON.stringify([run.workspaceId, run.name, run.dedupe.key]))
     const { v, data, dataHash, runAt, deadlineAt, lane, cost, target } = run
     const one = { ...active(run), 'dedupe.mode': { $in: replacing }, state: { $in: [...waiting] }, starts: 0 }
     const found = await rows.findOneAndUpdate(one, {
