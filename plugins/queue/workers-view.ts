@@ -17,8 +17,7 @@ export function createWorkersView (
   let turn = 0
   let signature = ''
 
-  const ableTo = (name: string, version: number, queue: string): Ability[] =>
-    abilities.get(`${queue} ${name}`)?.filter((one) => one.version >= version) ?? []
+  const knowing = (name: string, queue: string): readonly Ability[] => abilities.get(`${queue} ${name}`) ?? []
 
   return {
     /** Reads them anew; tells who is gone from this host, and whether the abilities changed. */
@@ -40,10 +39,10 @@ export function createWorkersView (
     isLiving: (id: string) => living.has(id),
     concurrencyOf: (queue: string) => concurrency.get(queue) ?? 0,
     /** Whether a worker that consumes the queue knows the name at that version. */
-    canHandle: (name: string, version: number, queue: string) => ableTo(name, version, queue).length > 0,
+    canHandle: (name: string, v: number, queue: string) => knowing(name, queue).some(({ version }) => version >= v),
     /** One of those workers, at every call the next. */
     nextFor ({ name, v, queue }: { name: string, v: number, queue: string }): string | undefined {
-      const those = ableTo(name, v, queue)
+      const those = knowing(name, queue).filter(({ version }) => version >= v)
       return those[turn++ % those.length]?.worker
     }
   }
@@ -71,7 +70,9 @@ function abilitiesOf (rows: readonly WorkerRow[]): Map<string, Ability[]> {
     for (const queue of Object.keys(queues)) {
       for (const { name, version } of handles) {
         const pair = `${queue} ${name}`
-        abilities.set(pair, [...abilities.get(pair) ?? [], { worker, version }])
+        const those = abilities.get(pair)
+        if (those === undefined) abilities.set(pair, [{ worker, version }])
+        else those.push({ worker, version })
       }
     }
   }

@@ -44,9 +44,7 @@ export function createCandidateRepository (db: Db, slots?: readonly number[]) {
           _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' }, slot: { $first: '$slot' }
         }
       },
-      {
-        $match: { heldBy: null, runAt: { $lte: now }, ...mine }
-      },
+      { $match: { heldBy: null, runAt: { $lte: now }, ...mine } },
       { $set: { turn: { $cond: [{ $gte: ['$_id', { $literal: from }] }, 0, 1] } } },
       { $sort: { turn: 1, _id: 1 } },
       { $limit: workspaces },
