@@ -3,7 +3,7 @@ import {
   type Ask, type Candidate, type CandidateRepository, type Precedence, type Ring, type Share, type ShareRepository
 } from '../../src/jobs/index.ts'
 import { lanes, queues, type Lane, type Queue } from '../../src/kernel/index.ts'
-import { createRatesLeft } from './rates-left.ts'
+import { createRatesLeft, isLimited } from './rates-left.ts'
 import { isEnough, isUrgent, isWhole, nextStock, withStock, type Stock } from './stock.ts'
 
 interface Parts {
@@ -285,10 +285,11 @@ export function createChoice ({ candidates, shares, concurrencyOf }: Parts) {
     },
 
     isBusy,
-    /** Whether others have all places, and this workspace, which has few, may go besides. */
-    isNewcomer (queue: Queue, workspaceId: string): boolean {
+    /** Whether others have all places, and this workspace, which has few and no limit, may go besides `more` others. */
+    isNewcomer (queue: Queue, workspaceId: string, more = 0): boolean {
       const { extra, size } = sizesOf(queue)
-      return isBusy(queue) && extra > 0 && isFew(windowOf(queue).live.get(workspaceId) ?? 0, size)
+      const mayGo = isBusy(queue) && extra > more && !isLimited(shareOf.get(workspaceId))
+      return mayGo && isFew((windowOf(queue).live.get(workspaceId) ?? 0) + more, size)
     },
 
     windowSize: (queue: Queue): number => sizesOf(queue).size,

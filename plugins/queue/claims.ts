@@ -7,6 +7,8 @@ import { createBatcher } from './batcher.ts'
 const most = 400
 /** Where fewer are on their way, the next one need not wait for them. */
 const few = 16
+/** Outcomes that nobody waits for go to the store so long apart, if there are few of them. */
+const apartMs = 20
 const outcomeTries = 12
 
 interface Parts {
@@ -41,7 +43,8 @@ export function createStarts ({ claims, tx, worker, clock, isLiving, onSupersede
     })
   })
 
-  const endOne = createBatcher<{ key: StartKey, outcome: Outcome }, undefined>({ most, few }, async (outcomes) => {
+  const gathered = { most, few, apartMs }
+  const endOne = createBatcher<{ key: StartKey, outcome: Outcome }, undefined>(gathered, async (outcomes) => {
     const missed = await insist(async () => await claims.end(outcomes, clock.now()))
     const superseded = missed === 0 ? 0 : missed - await endNeeded(outcomes)
     if (superseded > 0) onSuperseded(superseded)
@@ -105,7 +108,10 @@ export function createStarts ({ claims, tx, worker, clock, isLiving, onSupersede
         return undefined
       }
     },
-    end: async (key: StartKey, outcome: Outcome): Promise<void> => { await endOne({ key, outcome }) },
+    /** Writes an outcome; `isPatient`: nothing follows from it that should come at once. */
+    async end (key: StartKey, outcome: Outcome, isPatient = false): Promise<void> {
+      await endOne({ key, outcome }, isPatient)
+    },
     insist
   }
 }

@@ -23,6 +23,10 @@ const lookMs = 5000
 /** Why a run of a schedule waits that needs nothing but the end of a blackout of everything. */
 const forAll = 'global_blackout'
 
+/** Whether no resource and no blackout may hold it up. */
+export const isPlain = ({ resources, target, cause }: Candidate): boolean =>
+  resources === undefined && target === undefined && cause?.kind !== 'schedule'
+
 /** Who gets a place of a resource: taken all or nothing, in order of name, before a release (`jobs.md` 4.6). */
 export function createContest ({ resources, declared, clock }: Parts) {
   let rows = new Map<string, ResourceRow>()
@@ -107,8 +111,6 @@ export function createContest ({ resources, declared, clock }: Parts) {
     /** Lets those go who need nothing or get what they need; the others wait, and it says for what. */
     async settle (runs: readonly Candidate[], now: Date): Promise<Settled> {
       const taken = new Map<string, readonly string[]>()
-      const isPlain = (run: Candidate): boolean =>
-        run.resources === undefined && run.target === undefined && run.cause?.kind !== 'schedule'
       if (runs.every(isPlain)) return { winners: [...runs], taken }
       await load()
       const entrants = runs.filter((run) => !isPlain(run)).map(toEntrant)

@@ -190,7 +190,7 @@ export function createExecutor (parts: ExecuteParts) {
     if ('error' in settled) logOf().warn({ err: settled.error }, 'the handler failed after its commit, which counts')
     else {
       onHandled?.()
-      if (!isCommitted) await starts.end(key, { kind: 'done', ...resultOf(settled.result, logOf) })
+      if (!isCommitted) await starts.end(key, { kind: 'done', ...resultOf(settled.result, logOf) }, !isAwaited(run))
     }
     finished(run, hasProgress)
     return { isDone: true, cause: 'done', code: '' }
@@ -225,6 +225,11 @@ export function createExecutor (parts: ExecuteParts) {
 }
 
 export type Executor = ReturnType<typeof createExecutor>
+
+/** Whether other runs start when it ends. */
+function isAwaited ({ serial, isNeeded }: RunRow): boolean {
+  return serial !== undefined || isNeeded === true
+}
 
 function contextOf ({ _id: id, attempt, trace, actor }: RunRow, signal: AbortSignal) {
   return {

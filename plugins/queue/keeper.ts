@@ -62,6 +62,8 @@ function add (told: Wake, turn: Turn): void {
 export function createKeeper ({ relay, contest, recovery, rounds, retries, targets, pauses, runs, clock, log }: Parts) {
   const bell = createBell()
   let next = quietTurn()
+  /** New runs that go beside the turns. */
+  const hastening = new Set<Promise<void>>()
   let isLeading = false
   /** The last round went well; while none does, nothing is released to where nobody may get it. */
   let isWell = true
@@ -71,9 +73,30 @@ export function createKeeper ({ relay, contest, recovery, rounds, retries, targe
   const upcoming = createUpcoming({ runs, clock })
 
   function wake (told: Wake): void {
+    const isNewcomers = isAboutNewcomers(told)
+    if (isNewcomers && told.runs !== undefined && isLeading && isWell) {
+      const going = hasten(told, told.runs).finally(() => { hastening.delete(going) })
+      hastening.add(going)
+      return
+    }
+    heed(told, isNewcomers)
+  }
+
+  /** Has a turn look at it. */
+  function heed (told: Wake, isNewcomers: boolean): void {
     add(told, next)
-    next.hasNewcomers ||= isAboutNewcomers(told)
+    next.hasNewcomers ||= isNewcomers
     bell.ring()
+  }
+
+  async function hasten (told: Wake, runIds: readonly string[]): Promise<void> {
+    try {
+      if (await relay.hasten(runIds)) return
+    } catch (err) {
+      log.warn({ err }, 'runs of a newcomer wait for the next turn of the keeper')
+      next.isAfterRound = true
+    }
+    heed(told, true)
   }
 
   function isAboutNewcomers ({ queues, workspaces = [] }: Wake): boolean {
@@ -90,6 +113,7 @@ export function createKeeper ({ relay, contest, recovery, rounds, retries, targe
         async ({ signal }) => { while (!signal.aborted) await guarded(signal) },
         async (turn) => { await rounds.go(turn, onRound) }
       )(turnOfLease)
+      await Promise.all(hastening)
       await relay.added().catch((err: unknown) => {
         log.warn({ err }, 'what a keeper published last may not be in Redis')
       })

@@ -1,4 +1,4 @@
-import { burstOf, refill, type Bucket } from '../../src/jobs/index.ts'
+import { burstOf, refill, type Bucket, type Share } from '../../src/jobs/index.ts'
 
 /** Starts that the rates of workspaces have left, as this keeper counts them. */
 export function createRatesLeft () {
@@ -17,3 +17,7 @@ export function createRatesLeft () {
     }
   }
 }
+
+/** Whether an operator gave the workspace a cap or a rate. */
+export const isLimited = ({ maxLive, perMin }: Partial<Share> = {}): boolean =>
+  maxLive !== undefined || perMin !== undefined

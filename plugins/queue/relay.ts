@@ -5,7 +5,7 @@ import {
 import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
 import type { Chooser, Places } from './choice.ts'
 import type { DeliveryPort } from './delivery.ts'
-import type { Contest } from './contest.ts'
+import { isPlain, type Contest } from './contest.ts'
 import type { Pauses } from './pauses.ts'
 import type { Retries } from './retries.ts'
 import type { Targets } from './targets.ts'
@@ -45,7 +45,9 @@ export function createRelay (parts: Parts) {
   } = parts
   const counts = new Map<string, Count[]>()
   /** What is published and on its way to Redis; the next pass looks meanwhile what else is due. */
-  let adding: Promise<void> = Promise.resolve()
+  let adding: Promise<unknown> = Promise.resolve()
+  /** Runs that go beside a pass and are not counted yet. */
+  let hastening = 0
 
   /** Releases what the windows of these queues admit; how many went, and whether more waits that may. */
   async function pass (wanted: Wanted | 'all'): Promise<{ published: number, hasMore: boolean }> {
@@ -68,10 +70,35 @@ export function createRelay (parts: Parts) {
     await added()
     const { winners, taken } = await contest.settle(await admit(chosen, now), now)
     const sent = await publish(winners, taken)
-    for (const [queue, runsOfQueue] of Map.groupBy(sent, (run) => run.queue)) count(queue, runsOfQueue)
     // What was held made room for others.
     const hasMore = choices.some((one) => one.chosen.length > 0 && one.hasMore)
     return { published: sent.length, hasMore }
+  }
+
+  /**
+   * Releases new runs of newcomers beside the pass under way, which may take long: nothing that passes decide in their
+   * order holds these up. False where one of them is left to the next pass.
+   */
+  async function hasten (ids: readonly string[]): Promise<boolean> {
+    const now = clock.now()
+    const [news] = await Promise.all([candidates.these(ids, now), added()])
+    const going: Candidate[] = []
+    for (const run of news) {
+      if (!mayHasten(run, now) || !choice.isNewcomer(run.queue, run.workspaceId, hastening)) continue
+      going.push(run)
+      hastening++
+    }
+    try {
+      return (await publish(going, new Map())).length === ids.length
+    } finally {
+      hastening -= going.length
+    }
+  }
+
+  function mayHasten (run: Candidate, now: Date): boolean {
+    const { name, v, queue, serial, attempt, deadlineAt = Infinity } = run
+    const isFree = isPlain(run) && serial === undefined && attempt === 0
+    return isFree && deadlineAt > now && !pauses.isPaused(run) && view.canHandle(name, v, queue)
   }
 
   /** Those who wait for a resource, as far as their queues have places. */
@@ -141,9 +168,10 @@ export function createRelay (parts: Parts) {
       })
       await contest.giveBack(group.filter((run) => !sent.includes(run)), taken)
       await added()
-      adding = delivery.add(deliveries)
+      adding = Promise.all([adding, delivery.add(deliveries)])
       adding.catch(() => undefined)
     }
+    for (const [queue, runsOfQueue] of Map.groupBy(sent, (run) => run.queue)) count(queue, runsOfQueue)
     return sent
   }
 
@@ -171,6 +199,7 @@ export function createRelay (parts: Parts) {
 
   return {
     pass,
+    hasten,
     added,
     ended: choice.ended,
     isNewcomer: choice.isNewcomer,

@@ -1,5 +1,5 @@
 // The loops of a keeper beside each other, and how claims gather.
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createBatcher } from '../../plugins/queue/batcher.ts'
 import { createKeeper } from '../../plugins/queue/keeper.ts'
@@ -108,4 +108,33 @@ t.test('a few leave side by side, more wait for each other', async (t) => {
   await until('the last', () => batches.length === 4)
   batches[3]?.end()
   t.same(await Promise.all([...two, ...rest]), [20, 30, 40, 50, 60, 70, 80, 90])
+})
+
+t.test('the patient wait for company: for a while, for a few, for one that is not patient', async (t) => {
+  const batches: Array<readonly number[]> = []
+  const add = createBatcher<number, number>({ most: 5, few: 3, apartMs: 100 }, async (items) => {
+    batches.push(items)
+    await sleep(10)
+    return items
+  })
+  await add(1, true)
+  t.same(batches, [[1]], 'a lone one leaves at once')
+  const sinceMs = performance.now()
+  const pair = [add(2, true), sleep(20).then(async () => await add(3, true))]
+  await sleep(50)
+  t.equal(batches.length, 1, 'though nothing is on its way')
+  await Promise.all(pair)
+  t.same(batches.at(-1), [2, 3])
+  t.ok(performance.now() - sinceMs > 80, 'they left when their time was over')
+  const three = [4, 5, 6].map(async (n) => await add(n, true))
+  await setImmediate()
+  await setImmediate()
+  t.same(batches.at(-1), [4, 5, 6], 'a few are company enough')
+  await Promise.all(three)
+  const both = [add(7, true), setImmediate().then(async () => await add(8))]
+  await setImmediate()
+  await setImmediate()
+  await setImmediate()
+  t.same(batches.at(-1), [7, 8], 'one that is not patient takes them along')
+  t.same(await Promise.all(both), [7, 8])
 })

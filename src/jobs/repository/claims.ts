@@ -93,6 +93,12 @@ export function createClaimRepository (db: Db, onSettled = unheard) {
       ids: readonly string[], release: number, start: { claim: string, worker: string, now: Date }
     ): Promise<RunRow[]> {
       const { claim, worker, now } = start
+      const [id] = ids
+      if (ids.length === 1 && id !== undefined) {
+        const run = await rows.findOneAndUpdate(
+          { _id: id, release, state: 'published' }, claimed(claim, worker, now), { ...fast, returnDocument: 'after' })
+        return run === null ? [] : await withCancels(claim, [run])
+      }
       await rows.updateMany({ _id: { $in: [...ids] }, release, state: 'published' }, claimed(claim, worker, now), fast)
       return await this.byClaim(ids, claim)
     },
