@@ -1,5 +1,5 @@
 import {
-  allot, blackoutUntil, coveredUntil, namesNeeded, refill, resourceState, statesNeeded,
+  allot, blackoutUntil, coveredUntil, isPlain, namesNeeded, refill, resourceState, statesNeeded,
   type Bucket, type Candidate, type Contestant, type ResourceRepository, type ResourceRow,
   type ResourceState
 } from '../../src/jobs/index.ts'
@@ -22,10 +22,6 @@ const mostContestants = 50
 const lookMs = 5000
 /** Why a run of a schedule waits that needs nothing but the end of a blackout of everything. */
 const forAll = 'global_blackout'
-
-/** Whether no resource and no blackout may hold it up. */
-export const isPlain = ({ resources, target, cause }: Candidate): boolean =>
-  resources === undefined && target === undefined && cause?.kind !== 'schedule'
 
 /** Who gets a place of a resource: taken all or nothing, in order of name, before a release (`jobs.md` 4.6). */
 export function createContest ({ resources, declared, clock }: Parts) {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import {
-  mayGoBeyond, type Candidate, type CandidateRepository, type Delivery, type RelayRepository
+  isPlain, mayGoBeyond, type Candidate, type CandidateRepository, type Delivery, type RelayRepository
 } from '../../src/jobs/index.ts'
 import { queues, type Clock, type Queue } from '../../src/kernel/index.ts'
 import type { Chooser, Places } from './choice.ts'
 import type { DeliveryPort } from './delivery.ts'
-import { isPlain, type Contest } from './contest.ts'
+import type { Contest } from './contest.ts'
 import type { Pauses } from './pauses.ts'
 import type { Retries } from './retries.ts'
 import type { Targets } from './targets.ts'

@@ -106,6 +106,11 @@ const dayMs = 86_400_000
 /** How long the store keeps what is done, and what ended otherwise. */
 export const keptMs = { done: 7 * dayMs, shown: 30 * dayMs }
 
+/** Whether no resource and no blackout may hold it up. */
+export function isPlain ({ resources, target, cause }: Pick<RunRow, 'resources' | 'target' | 'cause'>): boolean {
+  return resources === undefined && target === undefined && cause?.kind !== 'schedule'
+}
+
 /** How long it has been due. */
 export function ageMsOf ({ createdAt, dueAt = createdAt }: RunRow, nowMs: number): number {
   return nowMs - Math.max(createdAt.getTime(), dueAt.getTime())

@@ -1,7 +1,7 @@
 import type { Db, Filter } from 'mongodb'
 import type { Progress, Queue, Session } from '../../kernel/index.ts'
 import { cancelOf } from '../cancel-order.ts'
-import type { Attempt, RunRow, StartKey } from '../run.ts'
+import { isPlain, type Attempt, type RunRow, type StartKey } from '../run.ts'
 import { createCancelOrderRepository } from './cancel-orders.ts'
 import { createNeededEnds, type OnSettled } from './needed-ends.ts'
 import { effective, groupDone, operationsOf, running, unneeded, updateOf, type Outcome } from './outcomes.ts'
@@ -45,9 +45,9 @@ export const turnOf = (workspaceId: string, serial: string, now: Date): Filter<R
   ({ state: 'pending', workspaceId, serial, $or: [{ runAt: { $lte: now } }, { starts: { $gt: 0 } }] })
 
 /** Whether nothing but its turn holds a run up; what takes capacity, retries and slots go through the relay. */
-function isStartable ({ runAt, target, resources, cause, attempt, heldBy }: RunRow, now: Date): boolean {
-  const isFree = target === undefined && resources === undefined && cause?.kind !== 'schedule'
-  return runAt <= now && isFree && attempt === 0 && (heldBy === null || heldBy === 'serial')
+function isStartable (run: RunRow, now: Date): boolean {
+  const { runAt, attempt, heldBy } = run
+  return runAt <= now && isPlain(run) && attempt === 0 && (heldBy === null || heldBy === 'serial')
 }
 
 /** What a claim makes of a run. */
@@ -93,8 +93,9 @@ export function createClaimRepository (db: Db, onSettled = unheard) {
       ids: readonly string[], release: number, start: { claim: string, worker: string, now: Date }
     ): Promise<RunRow[]> {
       const { claim, worker, now } = start
-      const [id] = ids
-      if (ids.length === 1 && id !== undefined) {
+      const [id, ...others] = ids
+      // Between a burst and the next most claims are of one run, which needs no second question.
+      if (id !== undefined && others.length === 0) {
         const run = await rows.findOneAndUpdate(
           { _id: id, release, state: 'published' }, claimed(claim, worker, now), { ...fast, returnDocument: 'after' })
         return run === null ? [] : await withCancels(claim, [run])
