@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import {
-  createBurials, createClaimRepository, createLetterRepository, createNeedRepository, createResourceRepository,
-  createShareRepository, createWorkerRepository, type RunAborted, type RunRow, type StartKey
+  createBurials, createClaimRepository, createHoldRepository, createLetterRepository, createNeedRepository,
+  createResourceRepository, createShareRepository, createWorkerRepository, type RunAborted, type RunRow, type StartKey
 } from '../../src/jobs/index.ts'
 import type { Bindings } from './bindings.ts'
 import { createStarts } from './claims.ts'
@@ -47,7 +47,7 @@ export function buildExecutor (app: FastifyInstance, parts: ExecutingParts) {
     ...parts,
     claims,
     needsOf: createNeedRepository(db).statesOf,
-    starts, places, workers, tx, clock, log, jobs, boundOf: bindings.of,
+    starts, places, holds: createHoldRepository(db), tx, clock, log, jobs, boundOf: bindings.of,
     publish: createRunPublisher(live, clock, log),
     onBuried: createBurials({ letters: createLetterRepository(db), events: () => app.events })
   })

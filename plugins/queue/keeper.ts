@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { RelayRepository } from '../../src/jobs/index.ts'
+import type { HoldRepository, RelayRepository } from '../../src/jobs/index.ts'
 import type { Clock, LeaseTurn, Log, Queue } from '../../src/kernel/index.ts'
 import { createBell } from './bell.ts'
 import type { Contest } from './contest.ts'
@@ -26,6 +26,7 @@ interface Parts {
   retries: Retries
   targets: Targets
   pauses: Pauses
+  holds: HoldRepository
   runs: RelayRepository
   clock: Clock
   log: Log
@@ -59,7 +60,9 @@ function add (told: Wake, turn: Turn): void {
 }
 
 /** The loop of the one process that has the lease of a partition: the relay, and the rounds beside it. */
-export function createKeeper ({ relay, contest, recovery, rounds, retries, targets, pauses, runs, clock, log }: Parts) {
+export function createKeeper (
+  { relay, contest, recovery, rounds, retries, targets, pauses, holds, runs, clock, log }: Parts
+) {
   const bell = createBell()
   let next = quietTurn()
   /** New runs that go beside the turns. */
@@ -135,7 +138,7 @@ export function createKeeper ({ relay, contest, recovery, rounds, retries, targe
         await bell.wait(pollMs, signal, () => isWell)
         return
       }
-      const isPoll = next.isAfterRound || performance.now() - polledMs >= pollMs
+      const isPoll = next.isAfterRound || untilPollMs() <= 0
       if (isPoll) polledMs = performance.now()
       const turnAt = clock.now()
       if (await turn(isPoll)) return
@@ -147,6 +150,11 @@ export function createKeeper ({ relay, contest, recovery, rounds, retries, targe
       next.isAfterRound = true
       await sleep(secondMs, undefined, { signal }).catch(() => undefined)
     }
+  }
+
+  /** A round that is under way ends with a poll; where it takes long, the next one does not wait for it. */
+  function untilPollMs (): number {
+    return polledMs + (rounds.isUnderWay() ? 2 : 1) * pollMs - performance.now()
   }
 
   async function turn (isPoll: boolean): Promise<boolean> {
@@ -165,7 +173,9 @@ export function createKeeper ({ relay, contest, recovery, rounds, retries, targe
   }
 
   async function loadHolds (): Promise<void> {
-    await Promise.all([targets.load(), pauses.load()])
+    const read = await holds.read()
+    targets.set(read.holds)
+    await pauses.set(read.pauses)
   }
 
   /** Queues in which something became free are looked at too. */
@@ -181,7 +191,7 @@ export function createKeeper ({ relay, contest, recovery, rounds, retries, targe
   /** Waits for a wake, the next poll, or the next run that becomes due, whichever is first. */
   async function rest (isPoll: boolean, turnAt: Date, signal: AbortSignal): Promise<void> {
     await upcoming.load(isPoll, turnAt)
-    await bell.wait(Math.min(pollMs, upcoming.waitMs()), signal, hasWake)
+    await bell.wait(Math.min(untilPollMs(), upcoming.waitMs()), signal, hasWake)
     for (const queue of upcoming.due()) want(next.queues, queue)
   }
 

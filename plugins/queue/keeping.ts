@@ -2,8 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import {
   createBatchRepository, createBatchWatch, createCandidateRepository, createClaimRepository, createDedupeRepository,
-  createLeaseRepository, createNeedRepository, createPauseRepository, createRelayRepository, createResourceRepository,
-  createShareRepository, createWorkerRepository, createWorkerlessRepository
+  createHoldRepository, createLeaseRepository, createMendingRepository, createNeedRepository, createPauseRepository,
+  createRelayRepository, createResourceRepository, createShareRepository, createWorkerRepository,
+  createWorkerlessRepository
 } from '../../src/jobs/index.ts'
 import { createChoice } from './choice.ts'
 import { createContest } from './contest.ts'
@@ -37,31 +38,27 @@ interface Parts {
 
 /** The keeper of a partition with all that it works with. */
 export function buildKeeper (app: FastifyInstance, { connection, partitions, partition, metrics, hand, wake }: Parts) {
-  const { db, clock, log, processes } = app
+  const { db, clock, log, processes, registry } = app
   const slots = partitions.slotsOf(partition)
   const runs = createRelayRepository(db, slots)
   const workers = createWorkerRepository(db)
   const delivery = createDelivery(connection, partitions, partition)
-  const view = ofPartition(createWorkersView({
-    workers, clock, isGone: processes.isGone
-  }), partitions.count)
-  const targets = createTargets({ workers, runs, clock })
+  const view = ofPartition(createWorkersView({ workers, clock, isGone: processes.isGone }), partitions.count)
+  const held = createHoldRepository(db)
+  const targets = createTargets({ repository: held, runs, clock })
   const pauses = createPauses(createPauseRepository(db))
   const candidates = createCandidateRepository(db, slots)
   const choice = createChoice({ candidates, shares: createShareRepository(db), concurrencyOf: view.concurrencyOf })
-  const contest = createContest({
-    resources: createResourceRepository(db, slots), declared: app.registry.resources, clock
-  })
+  const contest = createContest({ resources: createResourceRepository(db, slots), declared: registry.resources, clock })
   const retries = createRetries({ runs, concurrencyOf: view.concurrencyOf, clock })
   const relay = createRelay({
     runs, candidates, choice, contest, delivery, view, targets, pauses, retries, clock, onPublished: metrics.released,
     handOver: toNext(view, hand), onEnded: app.tellEnded
   })
-  const workerless = createWorkerlessRepository(db, slots)
-  const holds = createHolds({ workerless, view, retries, targets, pauses, log })
+  const holds = createHolds({ workerless: createWorkerlessRepository(db, slots), view, retries, targets, pauses, log })
   const watch = createBatchWatch({
     batches: createBatchRepository(db), needs: createNeedRepository(db), jobs: app.jobs, events: () => app.events,
-    jobOf: (name) => app.registry.jobs.get(name), tx: app.tx, clock,
+    jobOf: (name) => registry.jobs.get(name), tx: app.tx, clock,
     onEnded: app.tellEnded, log
   })
   const recovery = createRecovery({
@@ -90,13 +87,17 @@ export function buildKeeper (app: FastifyInstance, { connection, partitions, par
     log
   })
   const rounds = createRounds({
-    contest, watch, recovery, holds, duties: createDuties(app, view), view, runs, clock,
+    contest, watch, recovery, holds, view, runs, clock,
+    mendings: createMendingRepository(db),
+    duties: createDuties(app, view),
     // What is about workers and not about runs is done once, whatever the number of partitions.
     isChief: partition === 0,
     wakeAll: ({ queues }) => { if (queues.length > 0) wake({ queues }) },
     log
   })
-  const keeper = createKeeper({ relay, contest, recovery, rounds, retries, targets, pauses, runs, clock, log })
+  const keeper = createKeeper({
+    relay, contest, recovery, rounds, retries, targets, pauses, holds: held, runs, clock, log
+  })
 
   return {
     ...keeper,

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import {
   createBatchRepository, createCancelOrderRepository, createControlRepository, createEventPages, createEventService,
   createLetterRepository, createLetterService, createLimits, createNeedRepository, createOperations,
-  createPauseRepository, createQueueControl, createRelayRepository, createRuleRepository, createRuleService,
+  createPauseRepository, createQueueControl, createQueueRepository, createRuleRepository, createRuleService,
   createRunControl, createRunRepository, createShareRepository, createSubscriberDuty, createSubscriberRepository,
-  createWorkerRepository, endCancelled, groupOpened, replayEvents, replayLetters, schemas, type EventService,
+  endCancelled, groupOpened, replayEvents, replayLetters, schemas, type EventService,
   type LetterService, type Operations, type QueueControl, type RuleService, type RunControl, type SubscriberDuty
 } from '../../src/jobs/index.ts'
 import { queues, runDead } from '../../src/kernel/index.ts'
@@ -61,8 +61,7 @@ export function decorateOperating (app: FastifyInstance, { send, onAdded }: Wake
   app.decorate('operations', createOperations({ runs, control }))
   app.decorate('queueControl', createQueueControl({
     pauses: createPauseRepository(db),
-    runs: createRelayRepository(db),
-    workers: createWorkerRepository(db),
+    views: createQueueRepository(db),
     clock,
     onChanged: (queue) => { send({ queues: [queue], hasHolds: true }) }
   }))

@@ -1,8 +1,8 @@
 import { uuidv7, type Clock, type Log, type Tx } from '../../src/kernel/index.ts'
 import {
   RunAborted, ageMsOf, classify, fingerprintOf, judge,
-  type Attempt, type ClaimRepository, type Classified, type Letter, type OnBuried, type RunPolicy, type RunRow,
-  type StartKey, type WorkerRepository
+  type Attempt, type ClaimRepository, type Classified, type HoldRepository, type Letter, type OnBuried,
+  type RunPolicy, type RunRow, type StartKey
 } from '../../src/jobs/index.ts'
 import { insistOnHeld } from './insist.ts'
 import type { Starts } from './claims.ts'
@@ -12,7 +12,7 @@ import type { Wake } from './wake.ts'
 export interface OutcomeParts {
   claims: ClaimRepository
   starts: Starts
-  workers: WorkerRepository
+  holds: HoldRepository
   tx: Tx
   clock: Clock
   log: Log
@@ -38,7 +38,7 @@ export interface Started { run: RunRow, key: StartKey }
 
 /** Writes what became of a start that did not end well (`jobs.md` 4.4, 4.5). */
 export function createOutcomes (parts: OutcomeParts) {
-  const { claims, starts, workers, tx, clock, log, codeVersion, policyOf, wake, publish, onBuried } = parts
+  const { claims, starts, holds, tx, clock, log, codeVersion, policyOf, wake, publish, onBuried } = parts
 
   async function fail (started: Started, error: unknown, hasSteps: boolean): Promise<Ended> {
     if (
@@ -63,7 +63,7 @@ export function createOutcomes (parts: OutcomeParts) {
 
   async function holdTarget ({ target }: RunRow, { cause, waitMs = 0 }: Classified): Promise<void> {
     if (target === undefined || (cause !== 'throttled' && cause !== 'circuit_open')) return
-    await workers.hold(target, new Date(clock.ms() + waitMs), cause === 'circuit_open')
+    await holds.hold(target, new Date(clock.ms() + waitMs), cause === 'circuit_open')
     wake({ queues: [], hasHolds: true })
   }
 

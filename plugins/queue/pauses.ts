@@ -11,8 +11,9 @@ export function createPauses (pauses: PauseRepository) {
   let names = new Set<string>()
 
   return {
-    async load (): Promise<void> {
-      const there = new Map((await pauses.list()).map((pause) => [pause._id, pause]))
+    /** These there are. */
+    async set (those: readonly Pause[]): Promise<void> {
+      const there = new Map(those.map((pause) => [pause._id, pause]))
       const isSame = known !== undefined && known.size === there.size && [...there.keys()].every((id) => known?.has(id))
       if (isSame) return
       const added = [...there.values()].filter(({ _id }) => known?.has(_id) !== true)

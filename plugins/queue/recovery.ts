@@ -109,8 +109,8 @@ export function createRecovery (parts: Parts) {
     },
 
     /** Runs whose worker was not seen for ten seconds and whose lock is gone. */
-    async returnUnseen (): Promise<number> {
-      const unseen = (await claims.holders()).filter((worker) => !view.isLiving(worker))
+    async returnUnseen (holders: readonly string[]): Promise<number> {
+      const unseen = holders.filter((worker) => !view.isLiving(worker))
       if (unseen.length === 0) return 0
       await killDead()
       const starts = await claims.ofWorkers(unseen)

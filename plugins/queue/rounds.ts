@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BatchWatch, RelayRepository } from '../../src/jobs/index.ts'
+import type { BatchWatch, EndedNeed, MendingRepository, RelayRepository } from '../../src/jobs/index.ts'
 import { queues, type Clock, type LeaseTurn, type Log, type Queue } from '../../src/kernel/index.ts'
 import { createBell } from './bell.ts'
 import type { Contest } from './contest.ts'
@@ -15,6 +15,7 @@ const reconcileMs = 10_000
 export interface RoundsParts {
   contest: Contest
   watch: BatchWatch
+  mendings: MendingRepository
   recovery: Recovery
   holds: Holds
   /** What is looked at every ten seconds besides. */
@@ -34,15 +35,17 @@ export interface RoundsParts {
  * new run should find busy with them: all that they write is a compare-and-set, as all of the relay is.
  */
 export function createRounds (
-  { contest, watch, recovery, holds, duties, view, runs, clock, isChief, wakeAll, log }: RoundsParts
+  { contest, watch, mendings, recovery, holds, duties, view, runs, clock, isChief, wakeAll, log }: RoundsParts
 ) {
   const bell = createBell()
   let hasOtherWorkers = true
   let hasOtherRedis = true
   let reconciledMs = -Infinity
+  let isUnderWay = false
 
   /** One round; false where it failed, which ends no keeper: the next one looks at everything. */
   async function next ({ fence, signal }: LeaseTurn): Promise<boolean> {
+    isUnderWay = true
     try {
       await round(fence)
       return true
@@ -50,6 +53,8 @@ export function createRounds (
       lookAtAll()
       if (!signal.aborted) log.warn({ err }, 'a round of the keeper failed')
       return false
+    } finally {
+      isUnderWay = false
     }
   }
 
@@ -84,18 +89,21 @@ export function createRounds (
   }
 
   async function mend (gone: readonly string[]): Promise<void> {
-    await allEnded([endDead(gone), runs.freeStaleSerials(), endNeeds(), watch.batches()])
+    const { holders, serials, needs, batches } = await mendings.look()
+    await allEnded([
+      endDead(gone, holders), runs.freeStaleSerials(serials), endNeeds(needs), watch.batches(batches)
+    ])
   }
 
-  async function endDead (gone: readonly string[]): Promise<void> {
+  async function endDead (gone: readonly string[], holders: readonly string[]): Promise<void> {
     const returned = await recovery.returnGone(gone)
     if (returned > 0) log.warn({ returned }, 'runs of a dead worker are pending again')
-    const unseen = await recovery.returnUnseen()
+    const unseen = await recovery.returnUnseen(holders)
     if (returned + unseen > 0) await freePlaces()
   }
 
-  async function endNeeds (): Promise<void> {
-    wakeAll({ queues: await watch.needs() })
+  async function endNeeds (needs: readonly EndedNeed[]): Promise<void> {
+    wakeAll({ queues: await watch.needs(needs) })
   }
 
   async function freePlaces (): Promise<void> {
@@ -129,6 +137,8 @@ export function createRounds (
         onRound(isWell)
       }
     },
+
+    isUnderWay: () => isUnderWay,
 
     workersChanged (): void {
       hasOtherWorkers = true

@@ -1,11 +1,11 @@
-import type { Candidate, RelayRepository, WorkerRepository } from '../../src/jobs/index.ts'
+import type { Candidate, Hold, HoldRepository, RelayRepository } from '../../src/jobs/index.ts'
 import type { Clock } from '../../src/kernel/index.ts'
 
 const probeMs = 30_000
 
 /** Targets on hold: while an outside service is down its runs wait in the store and cost nothing (`jobs.md` 4.4). */
 export function createTargets (
-  { workers, runs, clock }: { workers: WorkerRepository, runs: RelayRepository, clock: Clock }
+  { repository, runs, clock }: { repository: HoldRepository, runs: RelayRepository, clock: Clock }
 ) {
   const holds = new Map<string, { untilMs: number, isProbe: boolean }>()
   /** Targets whose hold is over, and the one run that goes first; the others are held, also those that are due. */
@@ -17,8 +17,9 @@ export function createTargets (
   }
 
   return {
-    async load (): Promise<void> {
-      for (const { target, untilMs, isProbe } of await workers.holds()) {
+    /** These are on hold. */
+    set (those: readonly Hold[]): void {
+      for (const { target, untilMs, isProbe } of those) {
         if ((holds.get(target)?.untilMs ?? 0) < untilMs) probes.delete(target)
         holds.set(target, { untilMs, isProbe })
       }
@@ -32,7 +33,7 @@ export function createTargets (
         // From the one to the other in one step: what is neither on hold nor tried, others let go of.
         holds.delete(target)
         if (isProbe) probes.set(target, { untilMs: nowMs + probeMs })
-        await workers.unhold(target, new Date(untilMs))
+        await repository.unhold(target, new Date(untilMs))
         if (!isProbe) await free(target)
         else {
           // Where nobody is held, whoever comes first.

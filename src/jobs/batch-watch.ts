@@ -1,6 +1,6 @@
 import type { Clock, EventBus, JobDefinition, JobSender, Log, Session, Tx } from '../kernel/index.ts'
 import { batchCompleted } from './batch-events.ts'
-import type { BatchEnd, BatchRepository, BatchRow, CallbackKind, NeedRepository } from './repository.ts'
+import type { BatchEnd, BatchRepository, BatchRow, CallbackKind, EndedNeed, NeedRepository } from './repository.ts'
 
 interface Collaborators {
   batches: BatchRepository
@@ -16,13 +16,10 @@ interface Collaborators {
   log: Log
 }
 
-const mostAtOnce = 200
 const unwell = ['dead', 'cancelled', 'expired', 'skipped'] as const
 
 /** What the keeper looks after: ends of batches, and needs of which nobody was told. */
 export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clock, onEnded, log }: Collaborators) {
-  let after = ''
-
   /** Where a run fills it, its end seals the batch, whatever became of it. */
   async function sealed (batch: BatchRow): Promise<BatchRow> {
     const { _id, isSealed, filledBy, rev } = batch
@@ -67,10 +64,7 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
   }
 
   return {
-    /** Looks at some of the open batches, the next ones each time. */
-    async batches (): Promise<void> {
-      const open = await batches.open(after, mostAtOnce)
-      after = open.length < mostAtOnce ? '' : open.at(-1)?._id ?? ''
+    async batches (open: readonly BatchRow[]): Promise<void> {
       for (const batch of open) {
         await look(batch).catch((err: unknown) => {
           log.warn({ err, batch: batch._id }, 'a batch was not looked after')
@@ -79,8 +73,7 @@ export function createBatchWatch ({ batches, needs, jobs, events, jobOf, tx, clo
     },
 
     /** Tells those who wait for a run that ended outside of a worker; queues that got runs. */
-    async needs (): Promise<string[]> {
-      const ended = await needs.unsettled(mostAtOnce)
+    async needs (ended: readonly EndedNeed[]): Promise<string[]> {
       const queues: string[] = []
       for (const one of ended) {
         const settled = await tx(async (session) => await needs.settle(session, [one], clock.now()))

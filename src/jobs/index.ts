@@ -60,16 +60,18 @@ export {
   createBackupRepository, createBatchRepository, createCanaryRepository, createCancelOrderRepository,
   createCandidateRepository, createClaimCheckRepository, createClaimRepository, createClearingRepository,
   createControlRepository, createDedupeRepository, createDumpRepository, createEventPages, createEventRepository,
-  createInTurn, createLeaseRepository, createLetterRepository, createLoadRepository, createNeedRepository,
-  createPauseRepository, createPoisonRepository, createProjectionRepository, createRelayRepository,
-  createReportRepository, createResourceRepository, createRestoreRepository, createRuleRepository,
-  createRunRepository, createScheduleRepository, createShareRepository, createSlotRepository,
-  createSubscriberRepository, createWorkerRepository, createWorkerlessRepository,
-  type Ask, type Candidate, type CandidateRepository,
-  type ClaimRepository, type DedupeRepository, type Delivery, type LeaseRepository, type EndedRun, type Letter,
-  type LoadRepository, type NeedRepository, type Outcome, type Pause, type PauseRepository, type RelayRepository,
-  type ResourceRepository, type RunRepository, type ScheduleRepository, type Share, type ShareRepository,
-  type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow, type WorkerlessRepository
+  createHoldRepository, createInTurn, createLeaseRepository, createLetterRepository, createLoadRepository,
+  createMendingRepository, createNeedRepository, createPauseRepository, createPoisonRepository,
+  createProjectionRepository, createQueueRepository, createRelayRepository, createReportRepository,
+  createResourceRepository, createRestoreRepository, createRuleRepository, createRunRepository,
+  createScheduleRepository, createShareRepository, createSlotRepository, createSubscriberRepository,
+  createWorkerRepository, createWorkerlessRepository,
+  type Ask, type Candidate, type CandidateRepository, type ClaimRepository, type DedupeRepository, type Delivery,
+  type EndedNeed, type EndedRun, type Hold, type HoldRepository, type LeaseRepository, type Letter,
+  type LoadRepository, type MendingRepository, type NeedRepository, type Outcome, type Pause, type PauseRepository,
+  type RelayRepository, type ResourceRepository, type RunRepository, type ScheduleRepository, type Share,
+  type ShareRepository, type SlotRepository, type StartOfRun, type WorkerRepository, type WorkerRow,
+  type WorkerlessRepository
 } from './repository.ts'
 export { compareVersions } from './replay.ts'
 export { createClearing, type Clearing } from './retention/service.ts'

@@ -159,7 +159,12 @@ export const collections: readonly CollectionDefinition[] = [
     ]
   },
   { name: 'jobs.leases', indexes: [] },
-  { name: 'jobs.resources', indexes: [] },
+  {
+    name: 'jobs.resources',
+    indexes: [
+      { name: 'held', keys: { holdUntil: 1 }, partialFilterExpression: { holdUntil: { $exists: true } } }
+    ]
+  },
   { name: 'jobs.shares', indexes: [] },
   {
     name: 'jobs.batches',

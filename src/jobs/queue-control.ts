@@ -1,14 +1,11 @@
 import { LiveError, lanes, queues, type Actor, type Clock, type Lane, type Queue } from '../kernel/index.ts'
 import { JobsError } from './errors.ts'
-import type {
-  Pause, PauseRepository, RelayRepository, Standing, WorkerRepository, WorkerRow
-} from './repository.ts'
+import type { PauseRepository, QueueRepository, QueuesSeen } from './repository.ts'
 import type { QueueOut } from './schemas.ts'
 
 interface Collaborators {
   pauses: PauseRepository
-  runs: RelayRepository
-  workers: WorkerRepository
+  views: QueueRepository
   clock: Clock
   /** Has the relay look at the pauses and at a queue. */
   onChanged: (queue: Queue) => void
@@ -19,19 +16,12 @@ export type QueueControl = ReturnType<typeof createQueueControl>
 const livingMs = 10_000
 
 /** How the queues stand, and pausing them (`jobs.md` 3.3); for operators of the installation. */
-export function createQueueControl ({ pauses, runs, workers, clock, onChanged }: Collaborators) {
-  interface Seen {
-    standings: readonly Standing[]
-    live: ReadonlyMap<string, number>
-    living: readonly WorkerRow[]
-    paused: readonly Pause[]
-  }
-
-  function stand (queue: Queue, { standings, live, living, paused }: Seen): QueueOut {
+export function createQueueControl ({ pauses, views, clock, onChanged }: Collaborators) {
+  function stand (queue: Queue, { standings, live, workers, pauses: paused }: QueuesSeen): QueueOut {
     const nowMs = clock.ms()
     const standing = standings.filter((one) => one.queue === queue)
-    const due = standing.map(({ oldest }) => oldest.getTime()).filter((atMs) => atMs <= nowMs)
-    const here = living.filter((worker) => (worker.queues[queue] ?? 0) > 0)
+    const due = standing.map(({ runAt }) => runAt.getTime()).filter((atMs) => atMs <= nowMs)
+    const here = workers.filter((worker) => isLiving(worker) && (worker.queues[queue] ?? 0) > 0)
     const mine = paused.filter((pause) => pause.queue === queue)
     const whole = mine.find(({ workspaceId }) => workspaceId === null)
     const waitingIn = (lane: Lane): number => standing.find((one) => one.lane === lane)?.count ?? 0
@@ -49,16 +39,13 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
     }
   }
 
-  async function look (of: readonly Queue[]): Promise<Seen> {
-    const [standings, live, seen, paused] = await Promise.all([
-      pauses.standings(of), runs.live(), workers.list(), pauses.list()
-    ])
-    return { standings, live, living: seen.filter(({ seenAt }) => clock.ms() - seenAt.getTime() < livingMs), paused }
+  function isLiving ({ seenAt }: { seenAt: Date }): boolean {
+    return clock.ms() - seenAt.getTime() < livingMs
   }
 
   return {
     async list (of: readonly Queue[] = queues): Promise<QueueOut[]> {
-      const seen = await look(of)
+      const seen = await views.look(of)
       return of.map((queue) => stand(queue, seen))
     },
 
@@ -75,14 +62,14 @@ export function createQueueControl ({ pauses, runs, workers, clock, onChanged }:
       const queue = queueOf(name)
       await pauses.pause({ _id: idOf(queue, workspaceId), queue, workspaceId, by: actor.id, reason, at: clock.now() })
       onChanged(queue)
-      return stand(queue, await look([queue]))
+      return stand(queue, await views.look([queue]))
     },
 
     async resume (name: string, { workspaceId = null }: { workspaceId?: string | null }): Promise<QueueOut> {
       const queue = queueOf(name)
       await pauses.resume(idOf(queue, workspaceId))
       onChanged(queue)
-      return stand(queue, await look([queue]))
+      return stand(queue, await views.look([queue]))
     }
   }
 }

@@ -17,17 +17,20 @@ export {
   createControlRepository, mostEnded, type ControlRepository, type ListedRun, type Reorder
 } from './repository/control.ts'
 export { createDedupeRepository, type DedupeRepository } from './repository/dedupes.ts'
+export { createHoldRepository, type Hold, type HoldRepository } from './repository/holds.ts'
 export { createInTurn } from './repository/in-turn.ts'
 export { createEventPages, type EventPages } from './repository/event-pages.ts'
 export { createEventRepository, type EventRepository, type EventRow } from './repository/events.ts'
 export { createLeaseRepository, type LeaseRepository } from './repository/leases.ts'
 export { createLetterRepository, type LetterRepository } from './repository/letters.ts'
+export { createMendingRepository, type MendingRepository } from './repository/mendings.ts'
 export {
   createNeedRepository, failedNeed, type EndedNeed, type NeedRepository, type SettledNeeds
 } from './repository/needs.ts'
 export type { Outcome } from './repository/outcomes.ts'
-export { createPauseRepository, type Pause, type PauseRepository, type Standing } from './repository/pauses.ts'
+export { createPauseRepository, type Pause, type PauseRepository } from './repository/pauses.ts'
 export { createPoisonRepository, type PoisonRepository } from './repository/poison.ts'
+export { createQueueRepository, type QueueRepository, type QueuesSeen } from './repository/queues.ts'
 export { createRelayRepository, type Delivery, type RelayRepository } from './repository/relay.ts'
 export { createResourceRepository, type ResourceRepository, type Taking } from './repository/resources.ts'
 export { createRuleRepository, type RuleRepository, type RuleRow } from './repository/rules.ts'

@@ -120,8 +120,8 @@ t.test('a run that something holds is not late, however long it waits', async (t
   await app.db.command({ profile: 0 })
   t.equal(Math.floor(((await valuesOf(app, 'lag_seconds'))[''] ?? 0) / 10), 9)
   const asked = await app.db.collection('system.profile').find({ ns: `${app.db.databaseName}.jobs.runs` }).toArray()
-  t.equal(asked.length, 5, 'the oldest one, the queues, three lanes of the only one')
-  t.ok(asked.every(({ keysExamined }) => keysExamined <= 40), 'a step for each workspace, not for each run')
+  t.same(asked.map(({ keysExamined }) => keysExamined), [1, 1, 20],
+    'the oldest one, the queues, the lanes of the only one: a step for each workspace, not for each run')
   t.ok(asked.every(({ planSummary }) => /^(IXSCAN { runAt|DISTINCT_SCAN)/.test(planSummary)))
   t.ok(asked.every(({ docsExamined }) => docsExamined <= 1))
 

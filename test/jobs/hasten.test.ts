@@ -1,13 +1,12 @@
 // New runs of newcomers go beside the pass under way: which of them, how many, and what becomes of the others.
 import t from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createKeeper } from '../../plugins/queue/keeper.ts'
 import { createRelay } from '../../plugins/queue/relay.ts'
 import type { Candidate } from '../../src/jobs/index.ts'
+import { loneKeeper, wall } from './lone-keeper.ts'
 import { until } from './rig.ts'
 
 const nothing = async (): Promise<void> => undefined
-const clock = { now: () => new Date(), ms: () => Date.now() }
 
 /** A relay over these pending runs of newcomers, for whom there are so many places. */
 function relayOf (pending: readonly Candidate[], extra = 16) {
@@ -44,7 +43,7 @@ function relayOf (pending: readonly Candidate[], extra = 16) {
     view: { canHandle: (name: string) => name !== 'test.unknown' },
     pauses: { isPaused: ({ workspaceId }: Candidate) => workspaceId === 'paused' },
     retries: { note: () => undefined },
-    clock, onPublished: () => undefined, handOver: () => { state.handed++ }
+    clock: wall, onPublished: () => undefined, handOver: () => { state.handed++ }
   } as unknown as Parameters<typeof createRelay>[0])
   return { relay, state }
 }
@@ -111,8 +110,7 @@ t.test('they go beside a turn that takes long; who is left behind or fails is me
   /** Of each pass whether it looked at everything. */
   const passes: boolean[] = []
   const [hastened, wanted]: [string[], string[]] = [[], []]
-  let tell: (isWell: boolean) => void = () => undefined
-  const keeper = createKeeper({
+  const { keeper, tell, leading, end } = loneKeeper({
     relay: {
       async pass (queues: 'all' | Map<string, ReadonlySet<string> | undefined>) {
         passes.push(queues === 'all')
@@ -125,24 +123,12 @@ t.test('they go beside a turn that takes long; who is left behind or fails is me
         hastened.push(id)
         return !id.startsWith('left')
       },
-      ended: () => [], isNewcomer: (_queue: string, id: string) => id === 'new', added: nothing, figures: () => []
-    },
-    rounds: {
-      first: nothing,
-      async go ({ signal }: { signal: AbortSignal }, onRound: (isWell: boolean) => void) {
-        tell = onRound
-        await sleep(60_000, undefined, { signal }).catch(() => undefined)
-      }
-    },
-    contest: { queuesOf: () => [] }, recovery: { checkEpoch: nothing }, retries: { free: nothing },
-    targets: { load: nothing, turn: nothing, succeeded: nothing }, pauses: { load: nothing },
-    runs: { upcoming: async () => [] }, clock, log: { info: () => undefined, warn: () => undefined }
-  } as unknown as Parameters<typeof createKeeper>[0])
+      isNewcomer: (_queue: string, id: string) => id === 'new'
+    }
+  })
   const add = (id: string, workspace = 'new'): void => {
     keeper.wake({ queues: ['fast'], workspaces: [workspace], runs: [id] })
   }
-  const end = new AbortController()
-  const leading = keeper.lead({ fence: 1, signal: end.signal })
   await until('the first pass', () => passes.length > 0)
   isLate = true
   add('old', 'busy')
@@ -170,7 +156,7 @@ t.test('they go beside a turn that takes long; who is left behind or fails is me
   const unwell = passes.length
   tell(true)
   await until('all is well', () => passes.length > unwell)
-  end.abort()
+  end()
   await leading
   add('later')
   t.same(hastened, ['now', 'left'], 'nor without the lease')

@@ -2,13 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createBatcher } from '../../plugins/queue/batcher.ts'
-import { createKeeper } from '../../plugins/queue/keeper.ts'
 import { createRounds, type RoundsParts } from '../../plugins/queue/rounds.ts'
+import { loneKeeper, quiet } from './lone-keeper.ts'
 import { until } from './rig.ts'
 
 const nothing = async (): Promise<void> => undefined
-const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
-const clock = { now: () => new Date(), ms: () => Date.now() }
 
 function lease () {
   const end = new AbortController()
@@ -17,25 +15,9 @@ function lease () {
 
 t.test('the relay goes on while a round takes long, and waits where one failed', async (t) => {
   let passes = 0
-  let tell: (isWell: boolean) => void = () => undefined
-  const relay = {
-    pass: async () => { passes++; return { published: 0, hasMore: false } },
-    ended: () => [], isNewcomer: () => false, added: nothing, figures: () => []
-  }
-  const rounds = {
-    first: nothing,
-    async go ({ signal }: { signal: AbortSignal }, onRound: (isWell: boolean) => void) {
-      tell = onRound
-      await sleep(60_000, undefined, { signal }).catch(() => undefined)
-    }
-  }
-  const keeper = createKeeper({
-    relay, rounds, contest: { queuesOf: () => [] }, recovery: { checkEpoch: nothing }, retries: { free: nothing },
-    targets: { load: nothing, turn: nothing, succeeded: nothing }, pauses: { load: nothing },
-    runs: { upcoming: async () => [] }, clock, log
-  } as unknown as Parameters<typeof createKeeper>[0])
-  const { end, turn } = lease()
-  const leading = keeper.lead(turn)
+  const { keeper, tell, leading, end } = loneKeeper({
+    relay: { pass: async () => { passes++; return { published: 0, hasMore: false } } }
+  })
   await until('the first pass', () => passes > 0)
   const before = passes
   keeper.wake({ queues: ['fast'] })
@@ -48,9 +30,28 @@ t.test('the relay goes on while a round takes long, and waits where one failed',
   t.equal(passes, stopped, 'neither a wake nor the next poll releases anything')
   tell(true)
   await until('a pass after a round that went well', () => passes > stopped)
-  end.abort()
+  end()
   await leading
   t.equal(keeper.isLeading(), false)
+})
+
+t.test('a poll waits for a round that is under way, though not for long', async (t) => {
+  const polledMs: number[] = []
+  const { leading, end } = loneKeeper({
+    isUnderWay: true,
+    relay: {
+      async pass (queues: unknown) {
+        if (queues === 'all') polledMs.push(performance.now())
+        return { published: 0, hasMore: false }
+      }
+    }
+  })
+  await until('three polls', () => polledMs.length >= 3)
+  end()
+  await leading
+  const [first = 0, second = 0, third = 0] = polledMs
+  // A timer may be a millisecond early.
+  t.ok(Math.min(second - first, third - second) > 990, 'the end of the round would have been a poll')
 })
 
 t.test('a round that fails is told, and the next one looks at everything', async (t) => {
@@ -62,7 +63,7 @@ t.test('a round that fails is told, and the next one looks at everything', async
       addAgain: async () => { added++ }, returnLost: nothing, endLate: nothing
     },
     view: { refresh: async () => ({ gone: [], isChanged: false }) },
-    holds: { freeStale: nothing }, isChief: false, log
+    holds: { freeStale: nothing }, isChief: false, log: quiet
   }
   const rounds = createRounds(parts as unknown as RoundsParts)
   const { end, turn } = lease()

@@ -4,7 +4,7 @@ import t from 'tap'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { defineJob, type AddOptions } from '../../src/kernel/index.ts'
-import { createPauseRepository, createWorkerRepository } from '../../src/jobs/index.ts'
+import { createHoldRepository, createPauseRepository } from '../../src/jobs/index.ts'
 import { dropPlace, newPlace, rig, until } from './rig.ts'
 
 interface Row { _id: string, name: string, state: string, heldBy: string | null, starts: number, createdAt: Date }
@@ -46,7 +46,7 @@ t.test('a keeper that leads anew lets go of runs whose hold ended with the last 
   const [freed, kept] = [await add(app, 'back'), await add(app, 'away')]
   // What the last keeper left: it had ended the hold, and was gone before its probe was answered.
   await rows(app).updateMany({ _id: { $in: [freed, kept] } }, { $set: { heldBy: 'target' } })
-  await createWorkerRepository(app.db).hold('away', new Date(app.clock.ms() + 600_000), true)
+  await createHoldRepository(app.db).hold('away', new Date(app.clock.ms() + 600_000), true)
   const keeper = await rig({ place, groups: ['keeper'], declared, bind })
   t.teardown(async () => { await keeper.close() })
   await until('the freed one is done', async () => (await rows(app).findOne({ _id: freed }))?.state === 'done', 30_000)
@@ -65,7 +65,7 @@ t.test('a target that may be well again is tried by who tried the least, and by 
   await rows(app).updateOne({ _id: tired }, { $set: { attempt: 3 } })
   // Its own wait ends with the hold, and nothing else keeps it.
   await rows(app).updateOne({ _id: due }, { $set: { attempt: 2, heldBy: null, runAt: endsAt } })
-  await createWorkerRepository(app.db).hold('ill', endsAt, true)
+  await createHoldRepository(app.db).hold('ill', endsAt, true)
   const worker = await rig({ place, groups: ['io', 'keeper'], declared, bind })
   t.teardown(async () => { await worker.close() })
   await until('one is tried', () => tried.length > 0)
@@ -115,7 +115,7 @@ t.test('I6: what waits past its deadline ends expired, whatever holds it', async
   t.teardown(async () => { await app.close() })
   const deadlineAt = new Date(app.clock.ms() + 1000)
   const later = new Date(app.clock.ms() + 600_000)
-  await createWorkerRepository(app.db).hold('shut', later, false)
+  await createHoldRepository(app.db).hold('shut', later, false)
   const need = await add(app, 'later', { runAt: later })
   const aimed = await add(app, 'shut', { deadlineAt })
   await createPauseRepository(app.db).pause(

@@ -106,11 +106,6 @@ export function createBatchRepository (db: Db) {
       return matchedCount === 1
     },
 
-    /** Open batches behind an id, in order of id (P). */
-    async open (after: string, limit: number): Promise<BatchRow[]> {
-      return await rows.find({ state: 'open', _id: { $gt: after } }).sort({ _id: 1 }).limit(limit).toArray()
-    },
-
     async hasUnended (id: string): Promise<boolean> {
       return await runs.findOne({ batchId: id, state: unended }, { projection: { _id: 1 } }) !== null
     },

@@ -238,11 +238,6 @@ export function createClaimRepository (db: Db, onSettled = unheard) {
       return found.map(toStart)
     },
 
-    /** Names of workers that hold running runs (P). */
-    async holders (): Promise<string[]> {
-      return (await rows.distinct('worker', { state: 'running', worker: { $type: 'string' } })) as string[]
-    },
-
     /** Returns the run of a dead worker to pending; alone, since an open transaction may still lock it. */
     async crash (start: StartOfRun, now: Date, crashes = 1): Promise<boolean> {
       const attempt: Attempt = {

@@ -3,6 +3,7 @@ import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
 import type { ScheduleRow } from '../schedules/row.ts'
 import { canary, canaryName } from './canaries.ts'
+import { oldestOf, type OldestOf } from './oldest.ts'
 
 /** More are not counted: the answer is the same. */
 const most = 100_000
@@ -15,8 +16,6 @@ export interface LiveCount { queue: Queue, lane: Lane, count: number }
 
 export interface HeldCount extends LiveCount { reason: string }
 
-export interface OldestOf { queue: Queue, lane: Lane, runAt: Date }
-
 export type LoadRepository = ReturnType<typeof createLoadRepository>
 
 /** How much work there is (P: of all workspaces); every answer comes from an index and is bounded. */
@@ -24,21 +23,6 @@ export function createLoadRepository (db: Db) {
   const rows = db.collection<RunRow>('jobs.runs')
   const pendingUntil = (until: Date) => ({ state: 'pending' as const, heldBy: helped, runAt: { $lte: until } })
   const waiting = (queue: Queue, until: Date) => ({ ...pendingUntil(until), queue, lane: allLanes })
-
-  async function oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
-    const found = await Promise.all(of.flatMap((queue) => lanes.map(async (lane) => {
-      // The first entry of each workspace: one step of the index for each, whatever its backlog.
-      const [first] = await rows.aggregate<{ runAt: Date }>([
-        { $match: { state: 'pending', queue, lane } },
-        { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
-        { $group: { _id: '$workspaceId', heldBy: { $first: '$heldBy' }, runAt: { $first: '$runAt' } } },
-        { $match: { heldBy: null, runAt: { $lte: now } } },
-        { $group: { _id: null, runAt: { $min: '$runAt' } } }
-      ]).toArray()
-      return first === undefined ? [] : [{ queue, lane, runAt: first.runAt }]
-    })))
-    return found.flat()
-  }
 
   return {
     /** Due runs that another worker could take, at most 100,000. */
@@ -87,7 +71,9 @@ export function createLoadRepository (db: Db) {
     },
 
     /** Since when the oldest due run of each queue and lane waits that nothing holds. */
-    oldest,
+    async oldest (of: readonly Queue[], now: Date): Promise<OldestOf[]> {
+      return await oldestOf(rows, of, now)
+    },
 
     /**
      * Since when the oldest due run waits that nothing holds: one that a worker could take. Where no held run is older,
@@ -98,7 +84,7 @@ export function createLoadRepository (db: Db) {
       const [first] = await rows.find({ state: 'pending', runAt: { $lte: now } }, { projection })
         .sort({ runAt: 1 }).limit(1).toArray()
       if (first === undefined || first.heldBy === null) return first?.runAt
-      const found = await oldest(await rows.distinct('queue', { state: 'pending' }), now)
+      const found = await oldestOf(rows, await rows.distinct('queue', { state: 'pending' }), now)
       return found.map(({ runAt }) => runAt).toSorted((a, b) => a.getTime() - b.getTime())[0]
     },
 

@@ -103,13 +103,6 @@ export function createNeedRepository (db: Db) {
       return settled
     },
 
-    /** Runs that ended and of which nobody told those that wait for them (P). */
-    async unsettled (limit: number): Promise<EndedNeed[]> {
-      const found = await rows.find(
-        { isNeeded: true, state: { $in: [...endStates] } }, { projection: { state: 1 } }).limit(limit).toArray()
-      return found.map(({ _id: id, state }) => ({ id, isMet: state === 'done' }))
-    },
-
     /** Blocked runs of a batch none of whose needs may still end: those needs, by run. */
     async stuck (workspaceId: string, batchId: string): Promise<Map<string, EndedNeed[]>> {
       const blocked = await rows.find(

@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb'
-import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
+import { lanes, queues, type Queue } from '../../kernel/index.ts'
 import type { RunRow } from '../run.ts'
 
 /** A queue that starts nothing, of one workspace or of all (P). */
@@ -12,16 +12,13 @@ export interface Pause {
   at: Date
 }
 
-export interface Standing { queue: Queue, lane: Lane, count: number, oldest: Date }
-
 const fast = { writeConcern: { w: 1 } } as const
-const most = 10_000
 
 const isWhole = ({ workspaceId }: Pause): boolean => workspaceId === null
 
 export type PauseRepository = ReturnType<typeof createPauseRepository>
 
-/** Paused queues, and how the queues stand. */
+/** Paused queues. */
 export function createPauseRepository (db: Db) {
   const rows = db.collection<Pause>('jobs.pauses')
   const runs = db.collection<RunRow>('jobs.runs')
@@ -60,30 +57,6 @@ export function createPauseRepository (db: Db) {
         state: 'pending', queue: { $in: others }, lane, heldBy: 'paused',
         ...(partly.length === 0 ? {} : { $nor: partly.map(heldBy) })
       }, { $set: { heldBy: null } }, fast)
-    },
-
-    /**
-     * Pending runs of each lane, of which 10,000 are counted, and since when the oldest is due of those with which the
-     * index begins in each workspace: what nothing holds comes first. Lanes that have some.
-     */
-    async standings (of: readonly Queue[]): Promise<Standing[]> {
-      const [first, ...others] = of.flatMap((queue) => lanes.map((lane) => [
-        { $match: { state: 'pending', queue, lane } },
-        { $sort: { state: 1, queue: 1, lane: 1, workspaceId: 1, heldBy: 1, runAt: 1 } },
-        { $group: { _id: '$workspaceId', runAt: { $first: '$runAt' } } },
-        { $group: { _id: null, oldest: { $min: '$runAt' } } },
-        { $set: { queue, lane } }
-      ]))
-      if (first === undefined) return []
-      const found = await runs.aggregate<Omit<Standing, 'count'>>([
-        ...first, ...others.map((pipeline) => ({ $unionWith: { coll: runs.collectionName, pipeline } }))
-      ]).toArray()
-      return await Promise.all(found.map(async ({ queue, lane, oldest }) => {
-        const count = { count: runs.collectionName, query: { state: 'pending', queue, lane }, hint: 'waiting' }
-        // The command counts in the index without looking at what it counts: a third of what an aggregate takes.
-        const { n } = await db.command({ ...count, limit: most })
-        return { queue, lane, oldest, count: n as number }
-      }))
     }
   }
 }

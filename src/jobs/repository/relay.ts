@@ -4,6 +4,7 @@ import { everyQueue, heldTarget } from '../indexes.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 import type { Candidate } from './candidates.ts'
 import { turnOf } from './claims.ts'
+import type { WaitingSerial } from './mendings.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
 const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
@@ -24,14 +25,6 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
   const mine = slots === undefined ? {} : { slot: { $in: [...slots] } }
 
   return {
-    /** Runs that are published or running, by queue. */
-    async live (): Promise<Map<string, number>> {
-      const counts = await rows.aggregate<{ _id: string, count: number }>([
-        { $match: { isLive: true, ...everyQueue, ...mine } }, { $group: { _id: '$queue', count: { $sum: 1 } } }
-      ]).toArray()
-      return new Map(counts.map(({ _id, count }) => [_id, count]))
-    },
-
     /** The next runs that become due after then, in order of time. */
     async upcoming (after: Date, limit: number): Promise<Array<{ queue: Queue, runAt: Date }>> {
       const projection = { queue: 1, runAt: 1 }
@@ -84,17 +77,12 @@ export function createRelayRepository (db: Db, slots?: readonly number[]) {
       return freed?._id
     },
 
-    /** Serials with a run that is held for a serial nobody has any more: what a lost message leaves behind. */
-    async freeStaleSerials (): Promise<number> {
-      const held = await rows.aggregate<{ _id: { workspaceId: string, serial: string } }>([
-        { $match: { state: 'pending', ...everyLane, heldBy: 'serial' } },
-        { $group: { _id: { workspaceId: '$workspaceId', serial: '$serial' } } }, { $limit: 1000 }
-      ]).toArray()
-      for (const { _id } of held) {
-        const isLive = await rows.findOne({ isLive: true, ..._id }, { projection: { _id: 1 } }) !== null
-        if (!isLive) await this.freeSerial(_id.workspaceId, _id.serial)
+    /** Lets go of the next run of those of the serials that nobody has any more: what a lost message leaves behind. */
+    async freeStaleSerials (serials: readonly WaitingSerial[]): Promise<void> {
+      for (const one of serials) {
+        const isLive = await rows.findOne({ isLive: true, ...one }, { projection: { _id: 1 } }) !== null
+        if (!isLive) await this.freeSerial(one.workspaceId, one.serial)
       }
-      return held.length
     },
 
     /** Lets go of so many that are held for the reason, the longest due first. */
