@@ -40,7 +40,7 @@ function createHealthChecks (isDraining: () => boolean): HealthChecks {
 }
 
 /** Every sample wakes the process, idle or not: at every 10 ms they were most of what an idle one did. */
-const lagSampleMs = 50
+const lagSampleMs = 100
 
 export default fp<TelemetryOptions>(async function telemetry (app, { role, version }) {
   const metrics = new Registry()

@@ -76,6 +76,7 @@ export function createKeeper (
   const upcoming = createUpcoming({ runs, clock })
 
   function wake (told: Wake): void {
+    upcoming.doubt()
     const isNewcomers = isAboutNewcomers(told)
     if (isNewcomers && told.runs !== undefined && isLeading && isWell) {
       const going = hasten(told, told.runs).finally(() => { hastening.delete(going) })
