@@ -21,7 +21,8 @@ export function plotOptions ({ place, kind, isDaily, onMove }: Wish): uPlot.Opti
   return {
     width: place.clientWidth,
     height: place.clientHeight,
-    padding: [8, 4, 0, 0],
+    // To the right, half of a date: the last label stands below the very edge.
+    padding: [8, 26, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
     ...(isDaily ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), 'UTC') } : {}),
