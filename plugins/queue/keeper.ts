@@ -153,7 +153,7 @@ export function createKeeper (
     }
   }
 
-  /** A round that is under way ends with a poll; where it takes long, the next one does not wait for it. */
+  /** The end of a round that is under way is a poll; where the round takes long, the poll after it does not wait. */
   function untilPollMs (): number {
     return polledMs + (rounds.isUnderWay() ? 2 : 1) * pollMs - performance.now()
   }

@@ -1,9 +1,10 @@
-import { queues, type CollectionDefinition } from '../kernel/index.ts'
+import { lanes, queues, type CollectionDefinition } from '../kernel/index.ts'
 
 const pending = { state: 'pending' }
 
 /** A partial index is used where its first field is asked for: without the names of all queues every run is read. */
 export const everyQueue = { queue: { $in: [...queues] } }
+export const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
 export const heldTarget = 'held_target'
 

@@ -1,5 +1,6 @@
 import type { Db } from 'mongodb'
-import { lanes, queues, type Lane, type Queue } from '../../kernel/index.ts'
+import { lanes, type Lane, type Queue } from '../../kernel/index.ts'
+import { everyLane, everyQueue } from '../indexes.ts'
 import type { RunRow } from '../run.ts'
 import type { ScheduleRow } from '../schedules/row.ts'
 import { canary, canaryName } from './canaries.ts'
@@ -54,7 +55,7 @@ export function createLoadRepository (db: Db) {
     /** Runs that are published or at work, by queue and lane. */
     async live (): Promise<LiveCount[]> {
       const counts = await rows.aggregate<{ _id: { queue: Queue, lane: Lane }, count: number }>([
-        { $match: { isLive: true, queue: { $in: [...queues] } } },
+        { $match: { isLive: true, ...everyQueue } },
         { $group: { _id: { queue: '$queue', lane: '$lane' }, count: { $sum: 1 } } }
       ]).toArray()
       return counts.map(({ _id, count }) => ({ ..._id, count }))
@@ -63,7 +64,7 @@ export function createLoadRepository (db: Db) {
     /** Pending runs that are held, by queue, lane and reason; of the first 100,000. */
     async held (): Promise<HeldCount[]> {
       const counts = await rows.aggregate<{ _id: Omit<HeldCount, 'count'>, count: number }>([
-        { $match: { state: 'pending', queue: { $in: [...queues] }, lane: allLanes, heldBy: { $gt: '' } } },
+        { $match: { state: 'pending', ...everyLane, heldBy: { $gt: '' } } },
         { $limit: most },
         { $group: { _id: { queue: '$queue', lane: '$lane', reason: '$heldBy' }, count: { $sum: 1 } } }
       ]).toArray()
@@ -91,7 +92,7 @@ export function createLoadRepository (db: Db) {
     /** Workspaces with the most live runs, the busiest first. */
     async busiest (limit: number): Promise<Array<{ workspaceId: string, count: number }>> {
       const found = await rows.aggregate<{ _id: string, count: number }>([
-        { $match: { isLive: true, queue: { $in: [...queues] } } },
+        { $match: { isLive: true, ...everyQueue } },
         { $group: { _id: '$workspaceId', count: { $sum: 1 } } },
         { $sort: { count: -1, _id: 1 } },
         { $limit: limit }

@@ -1,5 +1,6 @@
 import type { Db } from 'mongodb'
-import { endStates, lanes, queues } from '../../kernel/index.ts'
+import { endStates } from '../../kernel/index.ts'
+import { everyLane } from '../indexes.ts'
 import type { RunRow } from '../run.ts'
 import type { BatchRow } from './batches.ts'
 import type { EndedNeed } from './needs.ts'
@@ -28,7 +29,7 @@ export type MendingRepository = ReturnType<typeof createMendingRepository>
 export function createMendingRepository (db: Db) {
   const runs = db.collection<RunRow>('jobs.runs')
   const serials = [
-    { $match: { state: 'pending', queue: { $in: queues }, lane: { $in: lanes }, heldBy: 'serial' } },
+    { $match: { state: 'pending', ...everyLane, heldBy: 'serial' } },
     { $group: { _id: { workspaceId: '$workspaceId', serial: '$serial' } } },
     { $limit: mostSerials },
     { $project: { _id: 0, serial: '$_id' } }
@@ -40,8 +41,7 @@ export function createMendingRepository (db: Db) {
   ]
   const batchesAfter = (id: string) => [
     { $match: { state: 'open', _id: { $gt: id } } },
-    // As the index has it: completed batches are not read on the way, not even where there are none yet.
-    { $sort: { state: 1, _id: 1 } },
+    { $sort: { _id: 1 } },
     { $limit: mostAtOnce },
     { $replaceWith: { batch: '$$ROOT' } }
   ]

@@ -1,13 +1,12 @@
 import type { Db } from 'mongodb'
 import { lanes, type Lane, type Queue } from '../../kernel/index.ts'
-import { everyQueue, heldTarget } from '../indexes.ts'
+import { everyLane, everyQueue, heldTarget } from '../indexes.ts'
 import { expiryOf, type RunRow } from '../run.ts'
 import type { Candidate } from './candidates.ts'
 import { turnOf } from './claims.ts'
 import type { WaitingSerial } from './mendings.ts'
 
 const fast = { writeConcern: { w: 1 } } as const
-const everyLane = { ...everyQueue, lane: { $in: [...lanes] } }
 
 /** What is not in Redis and not at work. */
 const unstarted = ['blocked', 'pending'] as const

@@ -1,5 +1,5 @@
 import type { Db } from 'mongodb'
-import { lanes, queues } from '../../kernel/index.ts'
+import { everyLane } from '../indexes.ts'
 import type { Bucket } from '../fair.ts'
 import { firstRank, mostOvertaken, type Holder, type ResourceRow } from '../resources.ts'
 import type { RunRow } from '../run.ts'
@@ -103,7 +103,7 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
       const found = await runs.aggregate<{ _id: string, queues: string[] }>([
         {
           $match: {
-            state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, heldBy: contested, ...mine
+            state: 'pending', ...everyLane, heldBy: contested, ...mine
           }
         },
         { $limit: 10_000 },
@@ -125,7 +125,7 @@ export function createResourceRepository (db: Db, slots?: readonly number[]) {
 
     async free (reason: string): Promise<void> {
       await runs.updateMany(
-        { state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, heldBy: reason },
+        { state: 'pending', ...everyLane, heldBy: reason },
         { $set: { heldBy: null } }, fast)
     },
 

@@ -1,6 +1,6 @@
 import type { Db } from 'mongodb'
-import { lanes, queues, type Queue } from '../../kernel/index.ts'
-import { everyQueue } from '../indexes.ts'
+import { queues, type Queue } from '../../kernel/index.ts'
+import { everyLane, everyQueue } from '../indexes.ts'
 import { keptMs, type RunRow } from '../run.ts'
 
 /** What an operator gives one workspace of the queues (P); what is absent is the default. */
@@ -56,7 +56,7 @@ export function createShareRepository (db: Db) {
     /** Pending runs of the workspace, counted no further than the limit. */
     async backlog (workspaceId: string, limit: number): Promise<number> {
       return await runs.countDocuments(
-        { state: 'pending', queue: { $in: [...queues] }, lane: { $in: [...lanes] }, workspaceId },
+        { state: 'pending', ...everyLane, workspaceId },
         { limit, maxTimeMS: 5000, hint: 'waiting' })
     },
 
